@@ -1,0 +1,1 @@
+"""How to find: search structures over arrays; knows nothing of stages, tables or Dask."""

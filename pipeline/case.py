@@ -1,0 +1,149 @@
+"""A case: one YAML file, read into one frozen dataclass of the stages' own dataclasses.
+
+Paths in the file are relative to it. A docstring under every field says meaning, unit, range and
+why this default; `palimpsest init` writes them into a new case as comments.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
+
+import yaml
+
+from pipeline.cluster import ClusterConfig
+from pipeline.errors import CaseError
+from pipeline.parse import parse, read_yaml
+from stages.images.adopt import AdoptConfig
+from stages.images.cliques import CliquesConfig
+from stages.images.compare import CompareConfig
+from stages.images.duplicates import DuplicatesConfig
+from stages.images.embed import EmbedConfig
+from stages.images.index_images import IndexImagesConfig
+from stages.images.index_pixels import IndexPixelsConfig
+from stages.images.ingest import IngestConfig
+from stages.images.prompts import PromptsConfig
+from stages.images.sample import SampleConfig
+from stages.images.search import SearchConfig
+from stages.verdicts.attribute import AttributeConfig
+from stages.verdicts.calibrate import CalibrateConfig
+from stages.verdicts.flag import FlagConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything that is asked of a run."""
+
+    name: str
+    """Short name of the case; it stands on the report."""
+
+    setting: Literal["randomised", "matched", "portfolio"] = "matched"
+    """How the controls arose, which decides what may be claimed: `randomised` (a coin split the
+    works before training), `matched` (works that cannot be in training), `portfolio` (the owner's
+    works; the training set is not known)."""
+
+    run: str = "run"
+    """Folder for everything that the run makes; relative to the case file."""
+
+    max_rejected: float = 0.01
+    """Largest share of rejected rows in any step before the run exits with 3; in [0, 1]."""
+
+    train: IngestConfig = field(default_factory=IngestConfig)
+    """What the model may have learnt from: a whole training set, or one artist's portfolio."""
+
+    control: IngestConfig = field(default_factory=IngestConfig)
+    """Works of the same kind that the model cannot have seen."""
+
+    suspect: IngestConfig = field(default_factory=IngestConfig)
+    """Images that somebody else generated, with their prompts as captions."""
+
+    models: Mapping[str, SampleConfig] = field(default_factory=dict)
+    """Models under test, by a short name, each with its sampling settings."""
+
+    embed: EmbedConfig
+    """Descriptor of the images."""
+
+    duplicates: DuplicatesConfig = field(default_factory=DuplicatesConfig)
+    """When two input images are one work."""
+
+    index_images: IndexImagesConfig = field(default_factory=IndexImagesConfig)
+    """Joint index of descriptors."""
+
+    index_pixels: IndexPixelsConfig = field(default_factory=IndexPixelsConfig)
+    """Joint index of pixels."""
+
+    prompts: PromptsConfig = field(default_factory=PromptsConfig)
+    """What the models are asked, and with how many seeds."""
+
+    adopt: AdoptConfig = field(default_factory=AdoptConfig)
+    """How images that somebody else generated are taken in."""
+
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """Nearest indexed images of each generation."""
+
+    cliques: CliquesConfig = field(default_factory=CliquesConfig)
+    """When the generations of one caption agree."""
+
+    compare: CompareConfig = field(default_factory=CompareConfig)
+    """Pixel comparison of candidate pairs."""
+
+    calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
+    """How thresholds are set on the controls."""
+
+    flag: FlagConfig = field(default_factory=FlagConfig)
+    """When a match becomes a verdict."""
+
+    attribute: AttributeConfig = field(default_factory=AttributeConfig)
+    """How findings are counted per work and artist."""
+
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    """Where it runs; changes no result."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_rejected <= 1:
+            raise ValueError(f"max_rejected: expected a share in [0, 1], found {self.max_rejected}")
+
+
+def load(path: Path) -> Case:
+    """Return the case in a YAML file.
+
+    Raises:
+        CaseError: the file cannot be read, or a key, type or value in it is wrong.
+    """
+    try:
+        found = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CaseError(f"{path}: cannot be read as a case: {error}") from error
+    return cast("Case", parse(found, Case))
+
+
+def located(value: Any, folder: Path) -> Any:
+    """Return a config with every path made absolute.
+
+    A case keeps its paths as written, so that identities do not change when the folder moves; a
+    stage gets them absolute.
+
+    Args:
+        value: a frozen dataclass, or what its fields may hold.
+        folder: folder of the case file.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        hints = get_type_hints(type(value), include_extras=True)
+        found = {}
+        for f in fields(value):
+            item = getattr(value, f.name)
+            at_path = _is_path(hints[f.name]) and item is not None
+            found[f.name] = str(folder / item) if at_path else located(item, folder)
+        return replace(value, **found)
+    if isinstance(value, tuple):
+        return tuple(located(item, folder) for item in value)
+    if isinstance(value, Mapping):
+        return {key: located(item, folder) for key, item in value.items()}
+    return value
+
+
+def _is_path(hint: Any) -> bool:
+    return any(
+        get_origin(option) is Annotated and "path" in get_args(option)[1:]
+        for option in (hint, *get_args(hint))
+    )

@@ -1,0 +1,120 @@
+"""The command `palimpsest`: verbs, arguments and exit codes; the work is done elsewhere.
+
+Nothing heavy is imported here, so that `--help` answers at once.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+EXIT_CODES = """exit codes:
+  0 done    1 failed    2 usage or case error    3 done, but more rows were rejected than the case
+  allows    130 interrupted; running again goes on where it stopped"""
+
+VERBS: dict[str, tuple[str, str]] = {
+    "init": ("write a commented case file", "palimpsest init mycase.yaml"),
+    "show": ("print the flow, what is to do, disk and time", "palimpsest show mycase.yaml"),
+    "run": ("do what is still to do, then write the report", "palimpsest run mycase.yaml"),
+    "status": ("say how far the run is", "palimpsest status mycase.yaml --json"),
+    "report": ("write the report of a finished run again", "palimpsest report mycase.yaml"),
+    "lookup": ("what of this artist came back?", 'palimpsest lookup "Ada Name" mycase.yaml'),
+    "check": ("read every file again and compare digests", "palimpsest check mycase.yaml"),
+    "gc": ("remove superseded parts and litter", "palimpsest gc mycase.yaml"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    out = argparse.ArgumentParser(
+        prog="palimpsest",
+        description="Finds the training data that shows through what generative models make.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    out.add_argument("--version", action="version", version=f"palimpsest {_version()}")
+    verbs = out.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, (what, example) in VERBS.items():
+        verb = verbs.add_parser(
+            name,
+            help=what,
+            description=what[0].upper() + what[1:] + ".",
+            epilog=f"example:\n  {example}\n\n{EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == "lookup":
+            verb.add_argument("name", metavar="NAME", help="artist, as people write the name")
+        if name == "run":
+            verb.add_argument(
+                "--retry-rejected", action="store_true", help="make rejected rows again"
+            )
+        verb.add_argument(
+            "case", metavar="CASE", nargs="?", help="case file; the only *.yaml here if left out"
+        )
+        verb.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    return out
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("palimpsest")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code."""
+    asked = parser().parse_args(arguments)
+    from pipeline.errors import PalimpsestError
+
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        from pipeline import verbs
+
+        verb: Callable[[Any, Path | None], tuple[dict[str, Any], str, int]] = getattr(
+            verbs, asked.verb
+        )
+        found, text, code = verb(asked, _case_path(asked))
+    except PalimpsestError as error:
+        return _fail(asked, str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail(asked, "interrupted; running again goes on where it stopped", 130)
+    print(json.dumps(found, ensure_ascii=False) if asked.json else text)
+    return code
+
+
+def _fail(asked: argparse.Namespace, message: str, code: int) -> int:
+    if asked.json:
+        print(json.dumps({"error": message, "exit_code": code}, ensure_ascii=False))
+    print(_as_line(message), file=sys.stderr)
+    return code
+
+
+def _as_line(message: str) -> str:
+    """Return the message for a person at a terminal, or as a JSON line for a log."""
+    if sys.stderr.isatty():
+        return f"palimpsest: {message}"
+    return json.dumps({"event": "error", "message": message}, ensure_ascii=False)
+
+
+def _case_path(asked: argparse.Namespace) -> Path | None:
+    from pipeline.errors import CaseError
+
+    if asked.case is not None:
+        return Path(asked.case)
+    if asked.verb == "init":
+        return None
+    found = sorted([*Path().glob("*.yaml"), *Path().glob("*.yml")])
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise CaseError(f"name the case file: expected one *.yaml in this folder, found {names}")
+    return found[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

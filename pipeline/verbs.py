@@ -1,0 +1,296 @@
+"""Verbs: what each word of the command does; returns (JSON value, text for a person, exit code)."""
+
+import platform
+import signal
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import upkeep
+from pipeline.datasets import open_dataset
+from pipeline.errors import CaseError, RunError
+from pipeline.estimate import estimate, human_bytes, human_seconds
+from pipeline.flow import FLOW, SOURCES
+from pipeline.lock import locked
+from pipeline.progress import Bars, Lines, quiet
+from pipeline.project import Project, open_project, open_store, plan_all
+from pipeline.starter import starter_case
+from pipeline.store import Store
+from stages.contract import Reader
+from stages.tables import REJECTED
+
+TOO_MANY_REJECTED = 3
+LIBRARIES = ("palimpsest", "torch", "diffusers", "open_clip_torch", "faiss-cpu", "numpy", "pyarrow")
+
+
+class Answer(NamedTuple):
+    """What a verb gives back to the command."""
+
+    found: dict[str, Any]
+    """Printed as one JSON object with `--json`."""
+
+    text: str
+    """Printed otherwise."""
+
+    code: int = 0
+    """Exit code."""
+
+
+def init(_: Namespace, path: Path | None) -> Answer:
+    """Write a commented case file."""
+    path = path or Path("case.yaml")
+    try:
+        with path.open("x", encoding="utf-8") as out:
+            out.write(starter_case(path.stem))
+    except FileExistsError as error:
+        raise CaseError(f"{path} exists already; name another file") from error
+    except OSError as error:
+        raise CaseError(f"{path}: cannot be written: {error}") from error
+    return Answer({"case": str(path)}, f"wrote {path}; fill in the paths, then `palimpsest show`")
+
+
+def show(_: Namespace, path: Path) -> Answer:
+    """Print the flow, what is still to do, and the disk and time to expect."""
+    project = open_project(path)
+    plans = plan_all(project)
+    guess = estimate(project, plans)
+    rows = []
+    for plan, expected in zip(plans, guess.steps, strict=True):
+        rows.append(
+            {
+                "step": plan.step.run.name,
+                "reads": [name for names in plan.step.reads.values() for name in names],
+                "writes": plan.step.writes,
+                "done": len(plan.done),
+                "todo": None if plan.waits_for else len(plan.todo),
+                "waits_for": plan.waits_for or None,
+                "seconds": expected.seconds,
+                "bytes": expected.bytes,
+            }
+        )
+    found = {
+        "case": project.case.name,
+        "steps": rows,
+        "seconds": guess.seconds,
+        "bytes": guess.bytes,
+    }
+    return Answer(found, "\n".join([*_flow_lines(rows), "", guess.sentence]))
+
+
+def _flow_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        state = f"unknown until {row['waits_for']}" if row["waits_for"] else _todo(row)
+        if row["seconds"] and not row["waits_for"] and row["todo"]:
+            state += f", about {human_seconds(row['seconds'])}, {human_bytes(row['bytes'])}"
+        yield f"{row['step']:14} -> {row['writes']:20} {state}"
+
+
+def _todo(row: Mapping[str, Any]) -> str:
+    return f"{row['todo']} to do, {row['done']} done" if row["todo"] else f"{row['done']} done"
+
+
+def run(asked: Namespace, path: Path) -> Answer:
+    """Do what is still to do, then write the report."""
+    from pipeline.runner import Job, run_flow
+
+    began = time.perf_counter()
+    case, store = open_store(path)
+    with locked(store.root), quiet(store.root / "logs" / "driver.log") as person, _terminable():
+        bars = Bars(person) if person.isatty() else Lines(person)
+        project = open_project(path)
+        if asked.retry_rejected:
+            upkeep.withdraw_rejected(store, [step.writes for step in FLOW])
+        job = Job(
+            case=case,
+            folder=project.folder,
+            flow=FLOW,
+            sources=project.sources,
+            models=project.models,
+            notify=bars,
+        )
+        try:
+            totals = run_flow(job, store)
+        finally:
+            bars.close()
+        page = write_report(project)
+    seconds = round(time.perf_counter() - began, 3)
+    lost = [t for t in totals if t.rejected > case.max_rejected * max(1, t.rows + t.rejected)]
+    verdicts = _verdicts(store)
+    found = {
+        "case": case.name,
+        "ran": sum(total.ran for total in totals),
+        "rejected": sum(total.rejected for total in totals),
+        "verdicts": verdicts,
+        "seconds": seconds,
+        "report": str(page),
+        "steps": [
+            {"step": t.step, "dataset": t.dataset, "tasks": t.tasks, "ran": t.ran, "rows": t.rows}
+            | {"rejected": t.rejected, "seconds": round(t.seconds, 3)}
+            for t in totals
+        ],
+    }
+    words = ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items())) or "nothing"
+    text = (
+        f"{case.name}: {words}; {found['rejected']} rows rejected; {seconds:.1f} s\nreport: {page}"
+    )
+    if lost:
+        steps = ", ".join(f"{t.dataset} ({t.rejected})" for t in lost)
+        text += f"\nmore rows were rejected than max_rejected = {case.max_rejected} allows: {steps}"
+    return Answer(found, text, TOO_MANY_REJECTED if lost else 0)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the run as Ctrl-C does."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _verdicts(store: Store) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for record in store.current("made.findings"):
+        for part in record.parts:
+            for verdict in store.read(part, ["verdict"])["verdict"].to_pylist():
+                counts[verdict] = counts.get(verdict, 0) + 1
+    return counts
+
+
+def status(_: Namespace, path: Path) -> Answer:
+    """Say how far the run is, from records alone."""
+    project = open_project(path)
+    plans = plan_all(project)
+    rows = [
+        {
+            "step": plan.step.run.name,
+            "dataset": plan.step.writes,
+            "done": len(plan.done),
+            "todo": None if plan.waits_for else len(plan.todo),
+            "rows": sum(part.rows for record in plan.done for part in record.parts),
+            "rejected": sum(record.rejected for record in plan.done),
+        }
+        for plan in plans
+    ]
+    finished = all(plan.parts is not None for plan in plans)
+    found = {"case": project.case.name, "finished": finished, "steps": rows}
+    lines = [
+        f"{row['dataset']:20} {row['done']:>6} done  "
+        f"{'?' if row['todo'] is None else row['todo']:>6} to do  {row['rows']:>9,} rows  "
+        f"{row['rejected']:>6} rejected"
+        for row in rows
+    ]
+    return Answer(found, "\n".join([*lines, "finished" if finished else "not finished"]))
+
+
+def report(_: Namespace, path: Path) -> Answer:
+    """Write the report of a finished run again."""
+    page = write_report(open_project(path))
+    return Answer({"report": str(page)}, f"report: {page}")
+
+
+def write_report(project: Project) -> Path:
+    """Write run/report.html from the current datasets and return where it is."""
+    from pipeline.report import READS, RunFacts, StepTime, collect
+    from pipeline.report_page import render
+
+    store, case = project.store, project.case
+    if not store.current("made.artists"):
+        raise RunError("the run is not finished; `palimpsest run` first")
+    readers: dict[str, Reader] = {
+        role: open_dataset(store, table, *names) for role, (table, names) in READS.items()
+    }
+    facts = RunFacts(
+        case=case.name,
+        setting=case.setting,
+        run_seed=case.prompts.run_seed,
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        min_hits=case.flag.min_hits,
+        timings=tuple(
+            StepTime(
+                step=step.writes,
+                parts=len(records),
+                rows=sum(part.rows for record in records for part in record.parts),
+                seconds=sum(sum(r.facts["seconds"].values()) for r in records),
+            )
+            for step in FLOW
+            if (records := store.current(step.writes))
+        ),
+        rejected=_rejected(store),
+        names={project.models[config.model]: name for name, config in case.models.items()},
+        digests={ref.path or ref.hub or "": sha for ref, sha in project.models.items()},
+        versions=_versions(),
+    )
+    page = store.root / "report.html"
+    draft = page.with_suffix(".draft")
+    draft.write_text(render(collect(readers, facts), readers), encoding="utf-8")
+    draft.replace(page)
+    return page
+
+
+def _rejected(store: Store) -> pa.Table:
+    files = [
+        record.rejected_file
+        for step in FLOW
+        for record in store.current(step.writes)
+        if record.rejected_file
+    ]
+    tables = [pq.read_table(store.root / file.path) for file in files]
+    return pa.concat_tables([REJECTED.empty(), *(t.cast(REJECTED.schema) for t in tables)])
+
+
+def _versions() -> dict[str, str]:
+    found = {"Python": platform.python_version(), "platform": platform.platform()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def lookup(asked: Namespace, path: Path) -> Answer:
+    """Say what of one artist's works is in the set and what came back."""
+    from pipeline.lookup import READS, as_json, as_text
+    from pipeline.lookup import lookup as look_up
+
+    _, store = open_store(path)
+    if not store.current("made.artists"):
+        raise RunError("the run is not finished; `palimpsest run` first")
+    readers = {role: open_dataset(store, table, *names) for role, (table, names) in READS.items()}
+    result = look_up(asked.name, readers)
+    return Answer(as_json(result), as_text(result))
+
+
+def check(_: Namespace, path: Path) -> Answer:
+    """Read every file of the run again and compare digests."""
+    _, store = open_store(path)
+    names = [*SOURCES, *(step.writes for step in FLOW)]
+    faults = upkeep.damaged(store, names)
+    found = {"files": faults.read, "intact": not faults.wrong, "faults": faults.wrong}
+    lines = [f"{fault['what']}: {fault['path']}" for fault in faults.wrong]
+    text = "\n".join([*lines, f"{faults.read} files read, {len(faults.wrong)} at fault"])
+    return Answer(found, text, 1 if faults.wrong else 0)
+
+
+def gc(_: Namespace, path: Path) -> Answer:
+    """Remove superseded parts and what no record names."""
+    _, store = open_store(path)
+    with locked(store.root):
+        swept = upkeep.sweep(store, [*SOURCES, *(step.writes for step in FLOW)])
+    text = f"removed {swept.files} files, {human_bytes(swept.bytes)}"
+    return Answer({"files": swept.files, "bytes": swept.bytes}, text)

@@ -1,0 +1,1 @@
+"""Distances and scores that several stages share, in the notation of their papers."""

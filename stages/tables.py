@@ -1,0 +1,359 @@
+"""Every table that travels between stages; read this to know the data.
+
+A row's id says where it came from; `sha256` says what it is and may repeat: repeats are what we
+look for. `work_id` groups the occurrences and near-duplicates of one work. `half` is `train` for
+material the model may have learnt from and `control` for works that it cannot have seen.
+"""
+
+import pyarrow as pa
+
+from stages.contract import Table, column
+
+TEXT = pa.large_string()
+BYTES = pa.large_binary()
+VECTOR = pa.large_list(pa.float32())
+
+IMAGE_ID = column("image_id", TEXT, "where the image came from: sha256 of its place", unit="hex")
+SHA256 = column("sha256", TEXT, "digest of the untouched bytes; may repeat", unit="hex")
+MODEL_ID = column("model_id", TEXT, "digest of the model's files; `imported` for foreign images")
+PROMPT_ID = column("prompt_id", TEXT, "digest of what the model was asked", unit="hex")
+SAMPLE = column("sample", pa.int32(), "number of the generation within its prompt", unit="0..n-1")
+PHASE = column("phase", TEXT, "`discovery` seeds set thresholds, `confirmation` seeds are judged")
+WORK_ID = column("work_id", TEXT, "smallest image_id of the cluster of near-duplicates", unit="hex")
+HALF = column("half", TEXT, "`train` or `control`")
+BLOB = column("bytes", BYTES, "the untouched original file")
+FORMAT = column("format", TEXT, "file format as decoded: png, jpeg, webp, gif, tiff, bmp")
+WIDTH = column("width", pa.int32(), "width as stored", unit="pixels")
+HEIGHT = column("height", pa.int32(), "height as stored", unit="pixels")
+
+FILES = Table(
+    name="files",
+    grain="one file of a source, or one run of row groups of a Parquet file",
+    key=("place",),
+    schema=pa.schema(
+        [
+            column("place", TEXT, "source number, path within the source and first row group"),
+            column("source", pa.int32(), "number of the source in the case", unit="0.."),
+            column("path", TEXT, "path within the source"),
+            column("first", pa.int32(), "first row group of a Parquet file, else 0"),
+            column("count", pa.int32(), "number of row groups of a Parquet file, else 1"),
+            column("size", pa.int64(), "size of the file", unit="bytes"),
+            column("mtime_ns", pa.int64(), "time of last change", unit="ns since 1970"),
+        ]
+    ),
+)
+
+IMAGES = Table(
+    name="images",
+    grain="one occurrence of an image in a source",
+    key=("image_id",),
+    schema=pa.schema(
+        [
+            IMAGE_ID,
+            column("place", TEXT, "file, member and row that the image was read from"),
+            SHA256,
+            FORMAT,
+            WIDTH,
+            HEIGHT,
+            column("pdq", TEXT, "PDQ perceptual hash, 256 bits", unit="hex"),
+            column(
+                "pdq_quality",
+                pa.int32(),
+                "PDQ quality; below 50 the hash says little",
+                unit="0..100",
+            ),
+            column("caption", TEXT, "caption as delivered", null="the source has none"),
+            column("title", TEXT, "title of the work", null="the source has none"),
+            column(
+                "artist", TEXT, "artist as the source writes the name", null="the source has none"
+            ),
+            column("year", pa.int32(), "year of the work", null="the source has none"),
+            column("licence", TEXT, "licence as the source states it", null="the source has none"),
+            column("url", TEXT, "address in the source", null="the source has none"),
+            BLOB,
+        ]
+    ),
+    blobs=("bytes",),
+)
+
+PROMPTS = Table(
+    name="prompts",
+    grain="one generation to make",
+    key=("prompt_id", "sample"),
+    schema=pa.schema(
+        [
+            PROMPT_ID,
+            SAMPLE,
+            PHASE,
+            column("block", pa.int32(), "block of samples that are made together", unit="0.."),
+            column("seed", pa.uint64(), "seed of the noise, from run seed, prompt and sample"),
+            column("text", TEXT, "caption given to the model", null="class-conditional or nothing"),
+            column(
+                "class_label", pa.int32(), "class given to the model", null="caption or nothing"
+            ),
+            column("work_id", TEXT, "work whose caption this is", null="no work is named"),
+            column("half", TEXT, "half of that work: `train`, `control`", null="no work is named"),
+            column("origin", TEXT, "duplicated, random, file, template, class, nothing"),
+        ]
+    ),
+    groups=("prompt_id",),
+)
+
+GENERATIONS = Table(
+    name="generations",
+    grain="one generated image",
+    key=("image_id",),
+    schema=pa.schema(
+        [
+            IMAGE_ID,
+            MODEL_ID,
+            PROMPT_ID,
+            SAMPLE,
+            PHASE,
+            column("seed", pa.uint64(), "seed of the noise", null="imported: not known"),
+            SHA256,
+            FORMAT,
+            WIDTH,
+            HEIGHT,
+            column(
+                "guidance_norms",
+                VECTOR,
+                "norm of (conditional - unconditional) noise prediction at each step, shape [T];"
+                " Wen et al. 2024",
+                null="the model has no unconditional branch, or the image was imported",
+            ),
+            BLOB,
+        ]
+    ),
+    groups=("prompt_id",),
+    blobs=("bytes",),
+)
+
+EMBEDDINGS = Table(
+    name="embeddings",
+    grain="one image",
+    key=("image_id",),
+    schema=pa.schema(
+        [IMAGE_ID, column("vector", VECTOR, "descriptor of the image, shape [D], L2 norm 1")]
+    ),
+)
+
+WORKS = Table(
+    name="works",
+    grain="one ingested image and the work it belongs to",
+    key=("image_id",),
+    schema=pa.schema(
+        [
+            IMAGE_ID,
+            HALF,
+            WORK_ID,
+            SHA256,
+            column(
+                "num_exact", pa.int32(), "images of the same half with the same bytes, itself too"
+            ),
+            column("num_near", pa.int32(), "images of the same half in the same work, itself too"),
+            column("num_pdq", pa.int32(), "images of the same half that PDQ alone calls near"),
+            column("num_clip", pa.int32(), "images of the same half that CLIP alone calls near"),
+            column("mixed", pa.bool_(), "true if the work has images in both halves"),
+        ]
+    ),
+)
+
+NEIGHBORS = Table(
+    name="neighbors",
+    grain="one generation and one of its nearest indexed images by descriptor",
+    key=("image_id", "neighbor_id"),
+    schema=pa.schema(
+        [
+            IMAGE_ID,
+            PROMPT_ID,
+            column("neighbor_id", TEXT, "image_id of the indexed image", unit="hex"),
+            WORK_ID,
+            HALF,
+            column("rank", pa.int32(), "1 is nearest; ties share the smallest rank", unit="1.."),
+            column("similarity", pa.float32(), "cosine of the two descriptors", unit="[-1, 1]"),
+        ]
+    ),
+    groups=("prompt_id",),
+)
+
+CLIQUES = Table(
+    name="cliques",
+    grain="one generation and the largest clique of its prompt",
+    key=("image_id",),
+    schema=pa.schema(
+        [
+            IMAGE_ID,
+            MODEL_ID,
+            PROMPT_ID,
+            SAMPLE,
+            column("degree", pa.int32(), "generations of the prompt within the edge threshold"),
+            column(
+                "clique_size", pa.int32(), "size of the largest clique of the prompt", unit="1.."
+            ),
+            column("in_clique", pa.bool_(), "true if this generation belongs to that clique"),
+            column(
+                "clique_distance",
+                pa.float32(),
+                "mean tiled l2 between members of the clique",
+                unit="[0, 1]",
+                null="the clique has one member",
+            ),
+            column(
+                "complete",
+                pa.bool_(),
+                "false if the search for larger cliques was cut short by its limit",
+            ),
+        ]
+    ),
+    groups=("prompt_id",),
+)
+
+MATCHES = Table(
+    name="matches",
+    grain="one generation and one work that may have come back in it",
+    key=("image_id", "work_id"),
+    schema=pa.schema(
+        [
+            IMAGE_ID,
+            MODEL_ID,
+            PROMPT_ID,
+            SAMPLE,
+            PHASE,
+            WORK_ID,
+            HALF,
+            column("neighbor_id", TEXT, "image of the work that was compared", unit="hex"),
+            column("via", TEXT, "how the pair was nominated: descriptor, pixels, caption"),
+            column(
+                "similarity",
+                pa.float32(),
+                "cosine of the two descriptors",
+                unit="[-1, 1]",
+                null="the work is not among the descriptor's neighbours",
+            ),
+            column("l2", pa.float32(), "root mean square pixel difference", unit="[0, 1]"),
+            column("tiled_l2", pa.float32(), "largest l2 of 16 tiles", unit="[0, 1]"),
+            column(
+                "adaptive_ratio",
+                pa.float32(),
+                "l2 over alpha times the mean l2 to the nearest other works; below 1 is a copy"
+                " after Carlini et al. 2023, section 5.1",
+                null="fewer other works than the mean needs",
+            ),
+            column("best", pa.bool_(), "true for the work with the smallest ratio; ties all true"),
+        ]
+    ),
+    groups=("prompt_id",),
+)
+
+THRESHOLDS = Table(
+    name="thresholds",
+    grain="one model and method",
+    key=("model_id", "method"),
+    schema=pa.schema(
+        [
+            MODEL_ID,
+            column("method", TEXT, "name of the measure, such as adaptive_ratio"),
+            column("threshold", pa.float32(), "a match lies strictly below it"),
+            column(
+                "control_best",
+                pa.float32(),
+                "smallest value of any control work in the confirmation seeds",
+                null="no control work was matched",
+            ),
+            column("num_controls", pa.int32(), "control works in the joint index"),
+            column(
+                "num_control_prompts", pa.int32(), "captions of control works that were sampled"
+            ),
+            column("num_generations", pa.int32(), "generations that the threshold was set on"),
+        ]
+    ),
+)
+
+FINDINGS = Table(
+    name="findings",
+    grain="one prompt of a model and one work, or the prompt alone",
+    key=("finding_id",),
+    schema=pa.schema(
+        [
+            column("finding_id", TEXT, "digest of model, prompt, work and method", unit="hex"),
+            MODEL_ID,
+            PROMPT_ID,
+            column("work_id", TEXT, "work that the verdict names", null="no work is named"),
+            column("half", TEXT, "half of that work", null="no work is named"),
+            column("method", TEXT, "measure that the verdict rests on"),
+            column("verdict", TEXT, "verbatim, low_diversity, none, not_examined"),
+            column("k", pa.int32(), "confirmation seeds that gave the work back"),
+            column("n", pa.int32(), "confirmation seeds that were examined"),
+            column("k_low", pa.float64(), "Clopper-Pearson 95 % lower limit of k/n", null="n is 0"),
+            column(
+                "k_high", pa.float64(), "Clopper-Pearson 95 % upper limit of k/n", null="n is 0"
+            ),
+            column(
+                "score", pa.float32(), "best value over the confirmation seeds", null="no match"
+            ),
+            column(
+                "threshold", pa.float32(), "a match lies strictly below it", null="none was set"
+            ),
+            column("control_best", pa.float32(), "best value of any control work", null="none"),
+            column("num_controls", pa.int32(), "control works that the score was compared with"),
+            column("best_image_id", TEXT, "generation with the best value", null="no match"),
+            column("neighbor_id", TEXT, "indexed image of that pair", null="no match"),
+            column("clique_size", pa.int32(), "largest clique of the prompt", null="not computed"),
+            column("own_caption", pa.bool_(), "true if the prompt is this work's own caption"),
+            column("reason", TEXT, "why the verdict is what it is, for a person"),
+        ]
+    ),
+    groups=("prompt_id",),
+)
+
+ARTISTS = Table(
+    name="artists",
+    grain="one work of one artist and what came back of it",
+    key=("model_id", "work_id"),
+    schema=pa.schema(
+        [
+            MODEL_ID,
+            WORK_ID,
+            HALF,
+            column("artist", TEXT, "artist as the source writes the name", null="not stated"),
+            column("title", TEXT, "title of the work", null="not stated"),
+            column("image_id", TEXT, "image that stands for the work", unit="hex"),
+            column("num_images", pa.int32(), "images of the work in its half"),
+            column("verdict", TEXT, "strongest verdict of any prompt; not_examined if none looked"),
+            column("k", pa.int32(), "seeds of the strongest finding that gave the work back"),
+            column("n", pa.int32(), "seeds of that finding that were examined"),
+            column("finding_id", TEXT, "that finding", null="the work was not examined"),
+        ]
+    ),
+)
+
+REJECTED = Table(
+    name="rejected",
+    grain="one row that could not be processed",
+    key=("key", "stage"),
+    schema=pa.schema(
+        [
+            column("key", TEXT, "key of the row, or its place in the source"),
+            column("stage", TEXT, "stage that gave it up"),
+            column("code", TEXT, "one word for the reason"),
+            column("message", TEXT, "what was found and what was expected"),
+        ]
+    ),
+)
+
+TABLES = (
+    FILES,
+    IMAGES,
+    PROMPTS,
+    GENERATIONS,
+    EMBEDDINGS,
+    WORKS,
+    NEIGHBORS,
+    CLIQUES,
+    MATCHES,
+    THRESHOLDS,
+    FINDINGS,
+    ARTISTS,
+    REJECTED,
+)

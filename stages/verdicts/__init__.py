@@ -1,0 +1,1 @@
+"""Where the image half and the text half meet: thresholds, verdicts, artists."""
