@@ -7,12 +7,13 @@ why this default; `palimpsest init` writes them into a new case as comments.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, cast, get_type_hints
 
 import yaml
 
 from pipeline.cluster import ClusterConfig
 from pipeline.errors import CaseError
+from pipeline.identity import marked
 from pipeline.parse import parse, read_yaml
 from stages.images.adopt import AdoptConfig
 from stages.images.cliques import CliquesConfig
@@ -102,6 +103,9 @@ class Case:
     def __post_init__(self) -> None:
         if not 0 <= self.max_rejected <= 1:
             raise ValueError(f"max_rejected: expected a share in [0, 1], found {self.max_rejected}")
+        for name in ("train", "control", "suspect"):  # the section is part of every image_id
+            section = replace(getattr(self, name), dataset=name)
+            object.__setattr__(self, name, section)
 
 
 def load(path: Path) -> Case:
@@ -132,7 +136,7 @@ def located(value: Any, folder: Path) -> Any:
         found = {}
         for f in fields(value):
             item = getattr(value, f.name)
-            at_path = _is_path(hints[f.name]) and item is not None
+            at_path = marked(hints[f.name], "path") and item is not None
             found[f.name] = str(folder / item) if at_path else located(item, folder)
         return replace(value, **found)
     if isinstance(value, tuple):
@@ -140,10 +144,3 @@ def located(value: Any, folder: Path) -> Any:
     if isinstance(value, Mapping):
         return {key: located(item, folder) for key, item in value.items()}
     return value
-
-
-def _is_path(hint: Any) -> bool:
-    return any(
-        get_origin(option) is Annotated and "path" in get_args(option)[1:]
-        for option in (hint, *get_args(hint))
-    )

@@ -149,7 +149,7 @@ FLOW = (
             "cliques": ("made.cliques",),
             "matches": ("made.matches",),
         },
-        uses={"thresholds": ("made.thresholds",)},
+        uses={"thresholds": ("made.thresholds",), "works": ("input.works",)},
         writes="made.findings",
     ),
     Step(
@@ -162,6 +162,16 @@ FLOW = (
         writes="made.artists",
     ),
 )
+
+
+def describe(flow: Iterable[Step]) -> str:
+    """Return the flow as text, one step a line: datasets read, stage, dataset written."""
+    lines = []
+    for step in flow:
+        read = [name for names in (*step.reads.values(), *step.uses.values()) for name in names]
+        each = f", for each of `{step.each}`" if step.each else ""
+        lines.append(f"{step.run.name:13}-> {step.writes:19}from {', '.join(read)}{each}")
+    return "\n".join(lines)
 
 
 def check(flow: Iterable[Step], sources: Mapping[str, Table]) -> None:

@@ -8,9 +8,10 @@ A digest of a column depends on its values alone, not on chunks, offsets, compre
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,8 @@ import pyarrow.compute as pc
 from stages.contract import Table
 from stages.models.files import ModelRef
 
-Digests = Mapping[ModelRef, str]
+Digests = Mapping[ModelRef | str, str]
+"""Digest of the content of each model and file that a config names."""
 
 
 def canonical(value: Any) -> bytes:
@@ -46,12 +48,13 @@ def plain(value: Any, models: Digests) -> Any:
 
     Args:
         value: a frozen dataclass, or what its fields may hold.
-        models: digest of each model that the config names.
+        models: digest of each model and file that the config names.
     """
     if isinstance(value, ModelRef):
         return {"model": models[value], "torchscript": value.torchscript}
     if is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name), models) for f in fields(value)}
+        out = {f.name: plain(getattr(value, f.name), models) for f in fields(value)}
+        return out | {name: {"file": models[path]} for name, path in _files_of(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item, models) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -59,15 +62,40 @@ def plain(value: Any, models: Digests) -> Any:
     return str(value) if isinstance(value, PurePath) else value
 
 
-def models_of(value: Any) -> list[ModelRef]:
-    """Return every model that a config names, in field order."""
+def contents_of(value: Any) -> list[ModelRef | str]:
+    """Return every model and file whose content belongs to a config, in field order."""
     if isinstance(value, ModelRef):
         return [value]
     if is_dataclass(value):
-        return [ref for f in fields(value) for ref in models_of(getattr(value, f.name))]
+        inner = [ref for f in fields(value) for ref in contents_of(getattr(value, f.name))]
+        return [*inner, *(path for _, path in _files_of(value))]
     if isinstance(value, Mapping):
-        return [ref for item in value.values() for ref in models_of(item)]
-    return [ref for item in value for ref in models_of(item)] if isinstance(value, tuple) else []
+        return [ref for item in value.values() for ref in contents_of(item)]
+    return [ref for item in value for ref in contents_of(item)] if isinstance(value, tuple) else []
+
+
+def _files_of(record: Any) -> list[tuple[str, str]]:
+    """Return the fields of a dataclass that are `FileText`, with their paths."""
+    names = _content_fields(type(record))
+    return [(name, getattr(record, name)) for name in names if getattr(record, name) is not None]
+
+
+@cache
+def _content_fields(record: type) -> tuple[str, ...]:
+    hints = get_type_hints(record, include_extras=True)
+    return tuple(name for name, hint in hints.items() if marked(hint, "content"))
+
+
+def marked(hint: Any, mark: str) -> bool:
+    """Return whether a type hint, or an option of a union, is annotated with a word.
+
+    >>> marked(Annotated[str, "path"] | None, "path")
+    True
+    """
+    return any(
+        get_origin(option) is Annotated and mark in get_args(option)[1:]
+        for option in (hint, *get_args(hint))
+    )
 
 
 def schema_value(table: Table) -> Any:

@@ -4,12 +4,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from pipeline.case import Case, load, located
 from pipeline.errors import CaseError
 from pipeline.flow import FLOW, SOURCES, check
-from pipeline.identity import models_of
+from pipeline.identity import Digests, contents_of
 from pipeline.plan import StepPlan, plan_step
 from pipeline.sources import SourcePart, list_source
 from pipeline.store import Part, Store
@@ -29,8 +30,8 @@ class Project:
     store: Store
     """The run folder."""
 
-    models: Mapping[ModelRef, str]
-    """Digest of each model that the case names."""
+    models: Digests
+    """Digest of each model and file that the case names."""
 
     sources: Mapping[str, Sequence[SourcePart]]
     """Files that the case names, listed."""
@@ -69,17 +70,22 @@ def open_project(path: Path) -> Project:
     )
 
 
-def _digests(case: Case, folder: Path, kept: Path) -> dict[ModelRef, str]:
-    """Return the digest of each model; files seen before are known by size and time of change."""
-    refs = dict.fromkeys(models_of(case))
-    if not any(ref.hub for ref in refs):
+def _digests(case: Case, folder: Path, kept: Path) -> dict[ModelRef | str, str]:
+    """Return the digest of each content; models seen before are known by size and time."""
+    refs = dict.fromkeys(contents_of(case))
+    if not any(isinstance(ref, ModelRef) and ref.hub for ref in refs):
         os.environ["HF_HUB_OFFLINE"] = "1"
     cache = json.loads(kept.read_text()) if kept.exists() else {}
     known = dict(cache)
     try:
-        found = {ref: model_digest(located(ref, folder), cache=cache) for ref in refs}
+        found = {
+            ref: model_digest(located(ref, folder), cache=cache)
+            if isinstance(ref, ModelRef)
+            else sha256((folder / ref).read_bytes()).hexdigest()
+            for ref in refs
+        }
     except (ModelError, OSError) as error:
-        raise CaseError(f"model: {error}") from error
+        raise CaseError(f"cannot be read: {error}") from error
     if cache != known and kept.parent.exists():
         draft = kept.with_suffix(".draft")
         draft.write_text(json.dumps(cache, indent=0))

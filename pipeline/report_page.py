@@ -102,7 +102,7 @@ def render(summary: Summary, readers: Mapping[str, Reader]) -> str:
     style = pages.get_template("report.css").render()
     album = Album()
     page = pages.get_template("report.html.j2")
-    return page.render(
+    html = page.render(
         s=summary,
         words=WORDS[summary.facts.setting],
         style_hash=b64encode(sha256(style.encode()).digest()).decode(),
@@ -112,6 +112,7 @@ def render(summary: Summary, readers: Mapping[str, Reader]) -> str:
         size=(WIDTH, HALF_HEIGHT),
         gain=GAIN,
     )
+    return html.lstrip()
 
 
 def _with_plates(

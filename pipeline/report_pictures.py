@@ -76,11 +76,10 @@ class Album:
         image = Image.fromarray(rgb_HWC)
         image.thumbnail((side, side))
         small = max(rgb_HWC.shape[:2]) <= SMALL_SIDE
-        data, kind = BytesIO(), "png" if small else "jpeg"
-        if small:
-            image.save(data, "PNG", optimize=True)
-        else:
-            image.save(data, "JPEG", quality=88)
+        # a pair is looked at closely: its small images are embedded without loss
+        kind = "png" if small and side == PAIR_SIDE else "jpeg"
+        data = BytesIO()
+        image.save(data, kind, quality=90, subsampling=0)
         uri = f"data:image/{kind};base64,{b64encode(data.getvalue()).decode()}"
         if len(uri) > self.left_bytes:
             # what comes after is left out too: a page that ends is plainer than one with holes

@@ -232,7 +232,7 @@ def write_report(project: Project) -> Path:
         ),
         rejected=_rejected(store),
         names={project.models[config.model]: name for name, config in case.models.items()},
-        digests={ref.path or ref.hub or "": sha for ref, sha in project.models.items()},
+        digests={_name_of(ref): sha for ref, sha in project.models.items()},
         versions=_versions(),
     )
     page = store.root / "report.html"
@@ -240,6 +240,10 @@ def write_report(project: Project) -> Path:
     draft.write_text(render(collect(readers, facts), readers), encoding="utf-8")
     draft.replace(page)
     return page
+
+
+def _name_of(content: Any) -> str:
+    return content if isinstance(content, str) else str(content.path or content.hub)
 
 
 def _rejected(store: Store) -> pa.Table:

@@ -22,7 +22,7 @@ from pipeline.identity import digest
 from pipeline.inputs import leave_out, only_rows, read_role
 from pipeline.plan import Task
 from pipeline.store import Part, Record, Store, files_of
-from stages.contract import Artefact, FoldStage, Kit, MapStage, Out, Rejected, Stage, Table
+from stages.contract import Artefact, Columns, FoldStage, Kit, MapStage, Out, Rejected, Stage, Table
 
 PART_BYTES = 64 << 20
 
@@ -157,7 +157,7 @@ def _map(stage: MapStage[Any, Any], attempt: _Attempt) -> _Made:
 def _fold(stage: FoldStage[Any], attempt: _Attempt) -> _Made:
     order, store = attempt.order, attempt.store
     streams = {
-        role: (read_role(store, wanted, (part,)) for part in order.task.inputs[role])
+        role: _stream(store, wanted, order.task.inputs[role])
         for role, wanted in stage.reads.items()
     }
     if isinstance(stage.writes, Artefact):
@@ -173,6 +173,11 @@ def _fold(stage: FoldStage[Any], attempt: _Attempt) -> _Made:
         for name, rows in _cut(stage.writes, stage.cut, batches)
     ]
     return _Made(parts, rejected)
+
+
+def _stream(store: Store, wanted: Columns, parts: tuple[Part, ...]) -> Iterator[pa.Table]:
+    for part in parts:
+        yield read_role(store, wanted, (part,))
 
 
 def _opened(stage: MapStage[Any, Any], attempt: _Attempt) -> Any:

@@ -19,6 +19,9 @@ ToolsT = TypeVar("ToolsT")
 PathText = Annotated[str, "path"]
 """A config field that names a file or folder; in a case it is relative to the case file."""
 
+FileText = Annotated[str, "path", "content"]
+"""A `PathText` whose file is part of the config: its digest enters the identity of parts."""
+
 
 class TableError(ValueError):
     """A batch does not match the table it claims to be."""

@@ -1,0 +1,154 @@
+"""Sampling: the sample stage against a plain loop, and against other batch sizes.
+
+Everything is timed side by side in one process, round after round, so that a machine that is busy
+with something else slows all candidates alike; the figures are ratios of medians.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from stages.contract import Kit
+from stages.images.sample import SampleConfig, SampleTools, open_sample, sample
+from stages.models.files import ModelRef
+from stages.prompt_ids import prompt_id_of
+from stages.seeds import seed_of
+from stages.tables import PROMPTS
+
+DEMO = Path(__file__).parents[1] / "examples" / "demo" / "model"
+CAPTIONS = ("a red sunset over the sea", "a maze of blue tiles with one star")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is timed."""
+
+    model: Path = DEMO
+    """Folder of a pipeline with captions."""
+
+    steps: int = 8
+    """Denoising steps, as in the demo."""
+
+    guidance: float = 2.5
+    """Guidance scale, as in the demo."""
+
+    seeds: int = 16
+    """Images per caption, as in the demo."""
+
+    batches: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    """Batch sizes of the sweep."""
+
+    rounds: int = 5
+    """Times that each candidate runs; one more comes first and does not count."""
+
+    threads: int = 2
+    """Threads of torch, the same for all."""
+
+
+def measure(plan: Plan) -> dict[str, Any]:
+    """Return seconds per image of each candidate, and the two ratios that are promised.
+
+    Returns:
+        `speedup`: plain loop over the stage with its default batch; at least 1.4 is wanted.
+        `share_of_best`: best batch of the sweep over the default one; at least 0.9 is wanted.
+    """
+    default = SampleConfig(model=ModelRef(path=str(plan.model))).batch
+    config = SampleConfig(
+        model=ModelRef(path=str(plan.model)), steps=plan.steps, guidance=plan.guidance
+    )
+    kit = Kit(threads=plan.threads)
+    prompts = _prompts(plan.seeds)
+    candidates: dict[str, Callable[[], int]] = {"loop": _loop(plan, prompts)}
+    for batch in sorted({*plan.batches, default}):
+        tools = open_sample(replace(config, batch=batch), kit)
+        candidates[str(batch)] = _stage(prompts, tools)
+    seconds = _time(candidates, plan.rounds)
+    best = min(plan.batches, key=lambda batch: seconds[str(batch)])
+    return {
+        "seconds_per_image": seconds,
+        "default_batch": default,
+        "best_batch": best,
+        "speedup": seconds["loop"] / seconds[str(default)],
+        "share_of_best": seconds[str(best)] / seconds[str(default)],
+    }
+
+
+def _prompts(seeds: int) -> pa.Table:
+    rows = [
+        {
+            "prompt_id": prompt_id_of(text=text),
+            "sample": number,
+            "phase": "confirmation",
+            "block": 0,
+            "seed": seed_of(1, prompt_id_of(text=text), number),
+            "text": text,
+            "origin": "file",
+        }
+        for text in CAPTIONS
+        for number in range(seeds)
+    ]
+    return PROMPTS.of_rows(rows)
+
+
+def _loop(plan: Plan, prompts: pa.Table) -> Callable[[], int]:
+    """Return what a person would write first: one call per seed, every image saved as PNG."""
+    import torch
+    from diffusers import DiffusionPipeline
+
+    pipe = DiffusionPipeline.from_pretrained(plan.model)
+    pipe.set_progress_bar_config(disable=True)
+    # a quarter of the seeds is enough to know the time of one
+    rows = prompts.to_pylist()[:: max(1, plan.seeds // 4)]
+
+    def run() -> int:
+        for row in rows:
+            image = pipe(
+                row["text"],
+                num_inference_steps=plan.steps,
+                guidance_scale=plan.guidance,
+                generator=torch.Generator().manual_seed(row["seed"]),
+            ).images[0]
+            image.save(BytesIO(), "PNG", compress_level=1)
+        return len(rows)
+
+    return run
+
+
+def _stage(prompts: pa.Table, tools: SampleTools) -> Callable[[], int]:
+    return lambda: sample({"prompts": prompts}, tools).rows.num_rows
+
+
+def _time(candidates: Mapping[str, Callable[[], int]], rounds: int) -> dict[str, float]:
+    taken: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(rounds + 1):
+        for name, run in candidates.items():
+            start = time.perf_counter()
+            num_images = run()
+            taken[name].append((time.perf_counter() - start) / num_images)
+    return {name: statistics.median(times[1:]) for name, times in taken.items()}
+
+
+def main() -> None:
+    """Print the table and, as the last line, the same as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=DEMO, help="folder of a diffusers pipeline")
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch")
+    chosen = parser.parse_args()
+    found = measure(Plan(model=chosen.model, threads=chosen.threads))
+    for name, seconds in found["seconds_per_image"].items():
+        print(f"{name:>5}  {1000 * seconds:8.1f} ms per image")
+    print(f"stage over plain loop: {found['speedup']:.2f}x (at least 1.4 is wanted)")
+    print(f"share of the best batch size: {found['share_of_best']:.2f} (at least 0.9 is wanted)")
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

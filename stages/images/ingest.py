@@ -1,0 +1,199 @@
+"""Ingest: images out of folders, WebDataset tars and Parquet files, with what is said about them.
+
+Every image is decoded once here, so that what follows meets no image that cannot be decoded; its
+bytes are stored untouched.
+
+Dimension key: H height, W width, C = 3 channels (RGB).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pdqhash
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from stages.contract import Kit, MapStage, Out, Rejected, StageError, whole
+from stages.images.fields import FIELDS
+from stages.images.read_folder import read_folder
+from stages.images.read_parquet import read_parquet
+from stages.images.read_tar import read_tar
+from stages.images.sources import File, Found, IngestConfig, RefusedError, kind_of, root_of
+from stages.pixels import DecodeError, decode
+from stages.tables import FILES, IMAGES
+
+PDQ_SIDE = 512
+"""Images are shrunk to fit this square before hashing, as PDQ's reference program does; a large
+photograph would otherwise take seconds."""
+
+_BATCH_ROWS = 256
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+READERS: Mapping[str, Callable[[File], Iterator[Found | Rejected]]] = {
+    "folder": read_folder,
+    "webdataset": read_tar,
+    "parquet": read_parquet,
+}
+
+
+class IngestTools(NamedTuple):
+    """What `ingest` needs besides its rows."""
+
+    config: IngestConfig
+    never: frozenset[str]
+
+
+def open_ingest(config: IngestConfig, _: Kit) -> IngestTools:
+    """Read the list of digests that are never to be stored.
+
+    Raises:
+        StageError: the list cannot be read, or a line of it is no sha256.
+    """
+    if config.never is None:
+        return IngestTools(config, frozenset())
+    try:
+        lines = Path(config.never).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StageError(f"never: {config.never} cannot be read: {error}") from error
+    digests = set()
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            digest = line.split()[0].lower()
+            if not _SHA256.fullmatch(digest):
+                expected = "expected a sha256 of 64 hex digits"
+                raise StageError(
+                    f"never: {config.never}, line {number}: {expected}, got {digest!r}"
+                )
+            digests.add(digest)
+    return IngestTools(config, frozenset(digests))
+
+
+def ingest(inputs: Mapping[str, pa.Table], tools: IngestTools) -> Out:
+    """Return the images of the listed files.
+
+    Args:
+        inputs: files: FILES.
+        tools: config and digests to withhold.
+
+    Returns:
+        IMAGES in the order of the files and, within a file, of its members or rows. Rejected, by
+        place: what cannot be read (`unreadable`, `outside`, `truncated`), decoded (the codes of
+        `DecodeError`), is withheld (`withheld`) or there twice (`repeated`); also sidecars that
+        cannot be read (`sidecar`), whose image is kept.
+
+    Raises:
+        StageError: a Parquet file lacks a column, or a metadata file cannot be used.
+        OSError: the disk failed; trying again may help.
+    """
+    batches = [IMAGES.empty()]
+    rows: list[Mapping[str, Any]] = []
+    rejected: list[Rejected] = []
+    seen: set[str] = set()
+    for file in _files(inputs["files"], tools.config):
+        for item in READERS[file.kind](file):
+            if isinstance(item, Rejected):
+                rejected.append(item)
+                continue
+            try:
+                rows.append(_image(file, item, tools, seen))
+            except (DecodeError, RefusedError) as error:
+                rejected.append(Rejected(item.place, error.code, str(error)))
+            if len(rows) >= _BATCH_ROWS:
+                batches.append(IMAGES.of_rows(rows))
+                rows.clear()
+    batches.append(IMAGES.of_rows(rows))
+    return Out(pa.concat_tables(batches), _with_own_keys(rejected))
+
+
+def image_id_of(*place: str | int) -> str:
+    """Return the id of an input image: sha256 of where it came from.
+
+    Args:
+        place: dataset, number of the source, path within it, member of a tar, row.
+    """
+    return sha256(json.dumps(place, separators=(",", ":")).encode()).hexdigest()
+
+
+def pdq_of(rgb_HWC: NDArray[np.uint8]) -> tuple[str, int]:
+    """Return the PDQ hash in hex, first bit highest, and its quality from 0 to 100.
+
+    Source: Facebook 2019, "The TMK+PDQF video-hashing algorithm and the PDQ image-hashing
+    algorithm".
+
+    >>> pdq_of(np.zeros((64, 64, 3), np.uint8)) == ("0" * 64, 0)
+    True
+    """
+    height, width, _ = rgb_HWC.shape
+    if max(height, width) > PDQ_SIDE:
+        size = (min(width, PDQ_SIDE), min(height, PDQ_SIDE))
+        rgb_HWC = np.asarray(Image.fromarray(rgb_HWC).resize(size, Image.Resampling.BILINEAR))
+    bits, quality = pdqhash.compute(np.ascontiguousarray(rgb_HWC))
+    return np.packbits(bits.astype(np.uint8)).tobytes().hex(), int(quality)
+
+
+def _files(table: pa.Table, config: IngestConfig) -> Iterator[File]:
+    for row in table.to_pylist():
+        source = config.sources[row["source"]]
+        yield File(
+            source=row["source"],
+            path=row["path"],
+            kind=kind_of(row["path"], source.kind),
+            first=row["first"],
+            num_groups=row["count"],
+            root=root_of(source.path),
+            columns=source.columns,
+            max_bytes=config.max_bytes,
+        )
+
+
+def _image(file: File, found: Found, tools: IngestTools, seen: set[str]) -> Mapping[str, Any]:
+    config = tools.config
+    image_id = image_id_of(config.dataset, file.source, file.path, found.member, found.row)
+    if image_id in seen:
+        raise RefusedError("repeated", "the same place a second time; the first is kept")
+    if len(found.data) > config.max_bytes:
+        raise RefusedError("too-large", f"{len(found.data)} bytes; the limit is {config.max_bytes}")
+    digest = sha256(found.data).hexdigest()
+    if digest in tools.never:
+        raise RefusedError("withheld", "its digest is on the list of what is never to be stored")
+    rgb_HWC, name = decode(found.data, max_pixels=config.max_pixels)
+    pdq, quality = pdq_of(rgb_HWC)
+    seen.add(image_id)
+    return dict.fromkeys(FIELDS) | {
+        "image_id": image_id,
+        "place": found.place,
+        "sha256": digest,
+        "format": name,
+        "width": rgb_HWC.shape[1],
+        "height": rgb_HWC.shape[0],
+        "pdq": pdq,
+        "pdq_quality": quality,
+        **found.said,
+        "bytes": found.data,
+    }
+
+
+def _with_own_keys(rejected: list[Rejected]) -> list[Rejected]:
+    # a place may fail more than once, and the table of rejected rows wants one key for each
+    out, times = [], dict[str, int]()
+    for item in rejected:
+        times[item.key] = times.get(item.key, 0) + 1
+        again = times[item.key] > 1
+        out.append(item._replace(key=f"{item.key} ({times[item.key]})") if again else item)
+    return out
+
+
+STAGE = MapStage(
+    name="ingest",
+    reads={"files": whole(FILES)},
+    writes=IMAGES,
+    config=IngestConfig,
+    open=open_ingest,
+    run=ingest,
+)
