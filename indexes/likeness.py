@@ -82,11 +82,18 @@ def compare(contents: Contents, limits: Limits, device: str = "cpu") -> Likeness
         if left == right:
             hash_AB, vector_AB = np.triu(hash_AB, 1), np.triu(vector_AB, 1)
         for near_AB, count_CG in ((hash_AB, hash_CG), (vector_AB, vector_CG)):
-            count_CG[a] += near_AB @ contents.copies_CG[b]
-            count_CG[b] += near_AB.T @ contents.copies_CG[a]
-        one_E, other_E = np.nonzero(hash_AB & vector_AB)
-        clusters.add(one_E + left, other_E + right)
+            one_E, other_E = _edges(near_AB, left, right)
+            np.add.at(count_CG, one_E, contents.copies_CG[other_E])
+            np.add.at(count_CG, other_E, contents.copies_CG[one_E])
+        clusters.add(*_edges(hash_AB & vector_AB, left, right))
     return Likeness(clusters.labels(), hash_CG, vector_CG)
+
+
+def _edges(
+    near_AB: NDArray[np.bool_], left: int, right: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    one_E, other_E = np.nonzero(near_AB)
+    return one_E + left, other_E + right
 
 
 def _by_hash(contents: Contents, a: slice, b: slice, max_bits: int) -> NDArray[np.bool_]:

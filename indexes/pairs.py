@@ -43,10 +43,12 @@ def near(
     bound_A = error_bound(lengths_A, rule, dims=left_AD.shape[1], metric=metric)
     wanted_A = np.float32(minimum) * (lengths_A if metric == "cosine" else np.ones_like(lengths_A))
     scores_AB = left_AD @ right_BD.T if device == "cpu" else product(left_AD, right_BD, device)
-    scores_AB *= rule.factor_B
-    near_AB = scores_AB >= (wanted_A + 2 * bound_A).astype(np.float32)[:, None]
-    doubtful_AB = scores_AB >= (wanted_A - 2 * bound_A).astype(np.float32)[:, None]
-    rows_M, columns_M = np.nonzero(doubtful_AB & ~near_AB)
+    if metric == "cosine":
+        scores_AB *= rule.factor_B
+    near_AB: NDArray[np.bool_] = scores_AB >= (wanted_A - 2 * bound_A).astype(np.float32)[:, None]
+    rows_M, columns_M = np.nonzero(near_AB)
+    doubtful_M = scores_AB[rows_M, columns_M] < (wanted_A + 2 * bound_A)[rows_M]
+    rows_M, columns_M = rows_M[doubtful_M], columns_M[doubtful_M]
     for first in range(0, len(rows_M), _DOUBTFUL):
         rows, columns = rows_M[first : first + _DOUBTFUL], columns_M[first : first + _DOUBTFUL]
         again_M = score(left_AD[rows], right_BD[columns], metric)

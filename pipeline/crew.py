@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pipeline.cluster import Crew
-from pipeline.worker import Order, Result, run
+from pipeline.worker import Order, run
 
 DEATHS_ALONE = 3
 
@@ -22,7 +22,8 @@ class Death(NamedTuple):
     message: str
 
 
-Outcome = Result | Death | Exception
+Outcome = Death | Exception | None
+"""None: the order is done, and its record says what came of it."""
 
 
 def work_through(crew: Crew, orders: deque[Order]) -> Iterator[tuple[Order, Outcome]]:
@@ -51,13 +52,11 @@ def work_through(crew: Crew, orders: deque[Order]) -> Iterator[tuple[Order, Outc
 
 
 def _outcome(future: Any) -> Outcome:
+    # Not `result()`: a worker that died since cannot be asked for it, and Dask would keep trying.
     error = future.exception()
-    if error is None:
-        result: Result = future.result()
-        return result
     if type(error).__name__ == "KilledWorker":  # by name: inline runs must not import distributed
         return Death(str(error))
-    return error if isinstance(error, Exception) else RuntimeError(repr(error))
+    return error if error is None or isinstance(error, Exception) else RuntimeError(repr(error))
 
 
 def find_deadly(crew: Crew, order: Order, keys: list[str]) -> tuple[list[str], Exception | None]:
@@ -80,7 +79,7 @@ def find_deadly(crew: Crew, order: Order, keys: list[str]) -> tuple[list[str], E
             ((_, outcome),) = work_through(crew, deque([replace(order, only=(start, stop))]))
             if isinstance(outcome, Exception):
                 return deadly, outcome
-            if isinstance(outcome, Result):
+            if outcome is None:
                 break
         else:
             if stop - start == 1:

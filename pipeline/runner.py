@@ -25,7 +25,7 @@ from pipeline.inputs import read_role, row_keys
 from pipeline.plan import StepPlan, Task, plan_step, variants
 from pipeline.sources import SourcePart
 from pipeline.store import Part, Record, Store
-from pipeline.worker import Order, Result
+from pipeline.worker import Order
 from stages.contract import Columns, FoldStage, Table
 from stages.tables import FILES
 
@@ -119,6 +119,14 @@ def _tell(job: Job, event: str, step: Step, **numbers: float) -> None:
     job.notify({"event": event, "step": step.run.name, "dataset": step.writes, **numbers})
 
 
+def _tell_part(job: Job, store: Store, step: Step, task: Task) -> None:
+    record = store.find(task.dataset, task.name, task.identity)
+    if record is None:
+        raise StoreError(f"{task.dataset}: part {task.name} was made, but its record is not there")
+    rows = sum(part.rows for part in record.parts)
+    _tell(job, "part", step, rows=rows, rejected=record.rejected)
+
+
 def _write_source(store: Store, dataset: str, listed: Iterable[SourcePart]) -> list[Part]:
     """Commit the listed files as parts, so that workers read them like any other."""
     records = []
@@ -146,8 +154,8 @@ def _do(job: Job, store: Store, crew: Crew, plan: StepPlan) -> None:
         suspects = []
         for order, outcome in work_through(crew, orders):
             name = order.task.name
-            if isinstance(outcome, Result):
-                _tell(job, "part", step, rows=outcome.rows, rejected=outcome.rejected)
+            if outcome is None:
+                _tell_part(job, store, step, order.task)
                 continue
             tries[name] += 1
             if isinstance(outcome, Death) and tries[name] > 1:

@@ -56,16 +56,6 @@ class Order:
     """Try these rows of the first role and commit nothing: how a deadly row is found."""
 
 
-class Result(NamedTuple):
-    """What the driver hears of a task; the rest is in its record."""
-
-    task: str
-    committed: bool
-    rows: int
-    rejected: int
-    seconds: Mapping[str, float]
-
-
 class _Made(NamedTuple):
     parts: list[Part]
     rejected: list[Rejected]
@@ -115,26 +105,27 @@ class _Attempt:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def run(order: Order) -> Result:
-    """Make one task and commit it; a task that is committed already is left alone."""
+def run(order: Order) -> None:
+    """Make one task and commit it; a task that is committed already is left alone.
+
+    Nothing is sent back: what came of it stands in the record, which outlives this worker.
+    """
     task, attempt = order.task, _Attempt(order)
     store, clock = attempt.store, attempt.clock
     if order.only is None and store.find(task.dataset, task.name, task.identity):
-        return Result(task.name, committed=False, rows=0, rejected=0, seconds={})
+        return
     try:
         with clock("run"):
             stage = order.stage
             made = _fold(stage, attempt) if isinstance(stage, FoldStage) else _map(stage, attempt)
         if order.only is not None:
-            return Result(task.name, committed=False, rows=0, rejected=0, seconds=clock.seconds)
+            return
         record = _record(attempt, made)
         _sync_folders(store, record)
     except BaseException:
         attempt.sweep()
         raise
-    committed = store.commit(record)
-    rows = sum(part.rows for part in made.parts)
-    return Result(task.name, committed, rows, record.rejected, clock.seconds)
+    store.commit(record)
 
 
 def _map(stage: MapStage[Any, Any], attempt: _Attempt) -> _Made:

@@ -80,7 +80,7 @@ def mark(case: Path, key: Path, truth: Path) -> Marks:
         missed=sorted(planted - found),
         false=sorted(others),
         unmemorized=sum(rates.get(name, 1.0) == 0 for name in asked),
-        detection_limit=detection_limit(judged, settings.flag.min_hits),
+        detection_limit=detection_limit(settings.flag.min_hits, judged),
     )
 
 

@@ -90,13 +90,7 @@ def open_diffusion(path: Path, knobs: Knobs, kit: Kit, *, variant: str | None = 
     quiet()
     pipe = _load(path, index, knobs, variant).to(device)
     pipe.set_progress_bar_config(disable=True)
-    if knobs.scheduler is not None:
-        pipe.scheduler = _scheduler(pipe, knobs.scheduler)
-    if type(pipe.scheduler).__name__ in _SHARED_NOISE:
-        raise ModelError(
-            f"{type(pipe.scheduler).__name__} draws the noise of a batch together; choose a"
-            " scheduler whose noise comes from the seed of each row, such as DDIMScheduler"
-        )
+    pipe.scheduler = _scheduler(pipe, knobs.scheduler or type(pipe.scheduler).__name__)
     options = _options(pipe, knobs)
     guided = options.get("guidance_scale", 0) > 1
     return _Pipeline(pipe, Conditions(pipe, DOORS[class_name], guided), options, knobs.batch)
@@ -124,6 +118,13 @@ def _load(path: Path, index: Mapping[str, Any], knobs: Knobs, variant: str | Non
 
 
 def _scheduler(pipe: Any, name: str) -> Any:
+    if name in _SHARED_NOISE:
+        raise ModelError(
+            f"{name} draws the noise of a batch together; choose a scheduler whose noise comes from"
+            " the seed of each row, such as DDIMScheduler"
+        )
+    if name == type(pipe.scheduler).__name__:
+        return pipe.scheduler
     known = {each.__name__: each for each in pipe.scheduler.compatibles}
     if name not in known:
         raise ModelError(f"scheduler {name!r} does not fit this model; choose of {sorted(known)}")

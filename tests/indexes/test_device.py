@@ -80,15 +80,18 @@ def test_the_bound_holds_and_is_not_idle(precision: Precision) -> None:
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_roundings_that_all_go_the_same_way(precision: Precision) -> None:
-    # every component of the best row and of the query loses almost half a step; other rows lose
-    # nothing, are a little worse, and look better by more than rounding the product explains
+    # the best row loses almost half a step in each component and so does the query there; where the
+    # other rows lie both gain as much: by half precision the others win by more than its output
+    # alone can be wrong
     import torch
 
     step = torch.finfo(getattr(torch, precision)).eps
-    query = np.full((1, 64), 1 + 0.499 * step, np.float32)
-    best = np.full((1, 64), 1 + 0.499 * step, np.float32)
-    others = np.ones((5, 64), np.float32)
-    others[:, :20] += np.float32(step)
+    lose, gain = np.float32(1 + 0.499 * step), np.float32(1 + 0.501 * step)
+    query = np.repeat(np.array([[lose, gain]], np.float32), 64, axis=1)
+    best, others = query.copy(), np.repeat(query, 5, axis=0)
+    best[:, 64:] = 0
+    others[:, :64] = 0
+    others[:, 64] = 1
     indexed = np.concatenate([others, best])
     found = device.search(query, indexed, k=1, metric="inner", tiles=Tiles(precision=precision))
     same(found, exact.search(query, indexed, k=1, metric="inner"))
