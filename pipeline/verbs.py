@@ -1,19 +1,13 @@
 """Verbs: what each word of the command does; returns (JSON value, text for a person, exit code)."""
 
-import platform
 import signal
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import upkeep
 from pipeline.datasets import open_dataset
@@ -22,14 +16,12 @@ from pipeline.estimate import estimate, human_bytes, human_seconds
 from pipeline.flow import FLOW, SOURCES
 from pipeline.lock import locked
 from pipeline.progress import Bars, Lines, quiet
-from pipeline.project import Project, open_project, open_store, plan_all
+from pipeline.project import open_project, open_store, plan_all
+from pipeline.report_file import write_report
 from pipeline.starter import starter_case
 from pipeline.store import Store
-from stages.contract import Reader
-from stages.tables import REJECTED
 
 TOO_MANY_REJECTED = 3
-LIBRARIES = ("palimpsest", "torch", "diffusers", "open_clip_torch", "faiss-cpu", "numpy", "pyarrow")
 
 
 class Answer(NamedTuple):
@@ -121,7 +113,9 @@ def run(asked: Namespace, path: Path) -> Answer:
             totals = run_flow(job, store)
         finally:
             bars.close()
-        page = write_report(project)
+        page = store.root / "report.html"
+        if any(total.ran for total in totals) or not page.exists():
+            page = write_report(project)
     seconds = round(time.perf_counter() - began, 3)
     lost = [t for t in totals if t.rejected > case.max_rejected * max(1, t.rows + t.rejected)]
     verdicts = _verdicts(store)
@@ -203,74 +197,11 @@ def report(_: Namespace, path: Path) -> Answer:
     return Answer({"report": str(page)}, f"report: {page}")
 
 
-def write_report(project: Project) -> Path:
-    """Write run/report.html from the current datasets and return where it is."""
-    from pipeline.report import READS, RunFacts, StepTime, collect
-    from pipeline.report_page import render
-
-    store, case = project.store, project.case
-    if not store.current("made.artists"):
-        raise RunError("the run is not finished; `palimpsest run` first")
-    readers: dict[str, Reader] = {
-        role: open_dataset(store, table, *names) for role, (table, names) in READS.items()
-    }
-    facts = RunFacts(
-        case=case.name,
-        setting=case.setting,
-        run_seed=case.prompts.run_seed,
-        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        min_hits=case.flag.min_hits,
-        timings=tuple(
-            StepTime(
-                step=step.writes,
-                parts=len(records),
-                rows=sum(part.rows for record in records for part in record.parts),
-                seconds=sum(sum(r.facts["seconds"].values()) for r in records),
-            )
-            for step in FLOW
-            if (records := store.current(step.writes))
-        ),
-        rejected=_rejected(store),
-        names={project.models[config.model]: name for name, config in case.models.items()},
-        digests={_name_of(ref): sha for ref, sha in project.models.items()},
-        versions=_versions(),
-    )
-    page = store.root / "report.html"
-    draft = page.with_suffix(".draft")
-    draft.write_text(render(collect(readers, facts), readers), encoding="utf-8")
-    draft.replace(page)
-    return page
-
-
-def _name_of(content: Any) -> str:
-    return content if isinstance(content, str) else str(content.path or content.hub)
-
-
-def _rejected(store: Store) -> pa.Table:
-    files = [
-        record.rejected_file
-        for step in FLOW
-        for record in store.current(step.writes)
-        if record.rejected_file
-    ]
-    tables = [pq.read_table(store.root / file.path) for file in files]
-    return pa.concat_tables([REJECTED.empty(), *(t.cast(REJECTED.schema) for t in tables)])
-
-
-def _versions() -> dict[str, str]:
-    found = {"Python": platform.python_version(), "platform": platform.platform()}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def lookup(asked: Namespace, path: Path) -> Answer:
     """Say what of one artist's works is in the set and what came back."""
-    from pipeline.lookup import READS, as_json, as_text
+    from pipeline.lookup import READS
     from pipeline.lookup import lookup as look_up
+    from pipeline.lookup_text import as_json, as_text
 
     _, store = open_store(path)
     if not store.current("made.artists"):

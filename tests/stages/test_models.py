@@ -35,6 +35,8 @@ pytestmark = [
     pytest.mark.filterwarnings(
         "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
     ),
+    # how SDXL of diffusers lifts its decoder out of half precision
+    pytest.mark.filterwarnings("ignore:`upcast_vae` is deprecated:FutureWarning"),
     # descriptors such as SSCD are published as TorchScript and in nothing newer
     pytest.mark.filterwarnings("ignore:`torch.jit.* is deprecated"),
 ]
