@@ -3,10 +3,10 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -41,22 +41,39 @@ prompts:
 def starter_case(name: str) -> str:
     """Return the text of a new case with every knob explained."""
     lines = [HEAD.format(name=yaml.safe_dump(name).splitlines()[0]), "# ---- every knob ----", "#"]
-    lines += [f"# {line}".rstrip() for line in _explain(Case, 0)]
+    lines += [f"# {line}".rstrip() for line in _explain(Case, 0, set())]
     return "\n".join(lines) + "\n"
 
 
-def _explain(record: Any, depth: int) -> Iterator[str]:
+def _explain(record: Any, depth: int, told: set[Any]) -> Iterator[str]:
     margin = "  " * depth
     notes = field_docs(record)
+    hints = get_type_hints(record)
     for described in fields(record):
         note = " ".join(notes.get(described.name, "").split())
         yield from (f"{margin}# {line}" for line in textwrap.wrap(note, 88 - len(margin)))
-        default = _default(described)
-        if is_dataclass(default):
-            yield f"{margin}{described.name}:"
-            yield from _explain(type(default), depth + 1)
+        inner, entry = _record_in(hints[described.name])
+        if inner is None:
+            yield f"{margin}{described.name}: {_shown(_default(described))}"
         else:
-            yield f"{margin}{described.name}: {_shown(default)}"
+            yield f"{margin}{described.name}:"
+            yield from [f"{margin}  {entry}"] if entry else []
+            deeper = depth + (2 if entry else 1)
+            if inner in told:
+                yield "  " * deeper + "# the knobs of a section above of the same kind"
+            else:
+                told.add(inner)
+                yield from _explain(inner, deeper, told)
+
+
+def _record_in(hint: Any) -> tuple[Any, str]:
+    """Return the dataclass that a field holds, and how one of several entries begins."""
+    if is_dataclass(hint):
+        return hint, ""
+    inside = [option for option in get_args(hint) if is_dataclass(option)]
+    if not inside:
+        return None, ""
+    return inside[0], "NAME:" if get_origin(hint) is Mapping else "-"
 
 
 def _default(described: Any) -> Any:
