@@ -82,6 +82,7 @@ class _Attempt:
         self.name = uuid.uuid4().hex[:8]
         self.folder = self.store.root / "data" / order.task.dataset
         self.clock = Clock()
+        self.began = round(time.time(), 3)
 
     def place(self, name: str) -> Path:
         """Return the path of a part of this attempt, without suffix."""
@@ -236,6 +237,8 @@ def _record(attempt: _Attempt, made: _Made) -> Record:
             "device": order.device,
             "threads": order.threads,
             "rows_in": task.rows,
+            "began": attempt.began,
+            "ended": round(time.time(), 3),
             "seconds": attempt.clock.seconds,
             "deadly": list(order.deadly),
         },

@@ -6,10 +6,10 @@ B rows of a batch, H = 2 halves.
 Two images are linked if their bytes are equal, or if two unlike descriptors agree: PDQ, which sees
 the layout of light and dark, and CLIP, which sees what is shown. A work is what links connect. One
 descriptor alone chains: look-alikes of look-alikes flow together until most of a set is one cluster
-(snip-dedup issues 3 and 7, fastdup issue 302; on the demo's 1252 pictures its small CLIP alone at
-0.90 put 1152 into one work, PDQ and CLIP together never more than 4 and no two unrelated ones). So
-a chain needs an error of both at each of its links. What still chains can be seen: at its ends
-`num_near` is larger than both `num_pdq` and `num_clip`, which count only direct likeness.
+(fastdup issue 302, imagededup issue 198; on the demo's 1252 pictures its small CLIP alone at 0.90
+put 1152 into one work, PDQ and CLIP together never more than 4 and no two unrelated ones). So a
+chain needs an error of both at each of its links, and what still chains can be seen: where
+`num_near` exceeds `num_pdq` or `num_clip`, part of a work is linked only through others.
 
 Each image counts as near itself and its copies. A hash of low quality and an image without a
 descriptor are near nothing else. All pairs are compared, exactly, in blocks: contents once however
