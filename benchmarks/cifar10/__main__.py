@@ -4,9 +4,9 @@
 
 The Parquet file has one encoded photograph per row in the column `jpeg` (or `--image-column`). A
 coin sends equally many photographs to the training set and to the controls; some of the training
-ones are repeated. The model is a pixel-space DDPM of diffusers (Ho et al. 2020), trained from nothing on the
-training set, on a GPU where there is one. The case asks it for images without a prompt. What is
-printed: planted works found, other works flagged, and how many control works the same rule passes.
+ones are repeated. The model is a pixel-space DDPM of diffusers (Ho et al. 2020), trained from
+nothing on the training set, on a GPU where there is one. The case asks it for images without a
+prompt. Printed: planted works found, others flagged, control works that the same rule passes.
 """
 
 import argparse

@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +168,33 @@ def test_mended_file_samples_nothing(copy: Path, capfd: pytest.CaptureFixture[st
     _, found, events = command(capfd, "run", str(copy))
     assert sampled(events) == 0
     assert found["rejected"] == 0
+
+
+def test_terminated_run_exits_with_130_every_line_parses_and_the_next_run_goes_on(
+    copy: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy.write_text(copy.read_text().replace("seeds: 4", "seeds: 8"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", "run", str(copy), "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(json.loads(line))
+        if lines[-1].get("dataset") == "made.sampled":
+            process.send_signal(signal.SIGTERM)
+            break
+    out, rest = process.communicate(timeout=120)
+    lines += [json.loads(line) for line in rest.splitlines()]
+    assert process.returncode == 130
+    assert json.loads(out)["exit_code"] == 130
+    code, _, events = command(capfd, "run", str(copy))
+    assert code == 0
+    assert sampled(events) <= 6 * 4, "the first blocks are kept"
 
 
 def test_too_many_rejected_rows_exit_with_3(copy: Path, capfd: pytest.CaptureFixture[str]) -> None:

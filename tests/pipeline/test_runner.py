@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests.pipeline.toy import (
     write_numbers,
 )
 
+ROOT = Path(__file__).parents[2]
 DATASETS = ["in.files", *(step.writes for step in FLOW)]
 NUMBERS = {f"{name}.txt": f"{i}\n{i + 10}\n" for i, name in enumerate("abcdef")}
 
@@ -117,6 +120,24 @@ def test_lasting_fault_names_stage_and_part_and_keeps_what_was_done(folder: Path
     with pytest.raises(RunError, match=r"answer, part \w+ of made.answers"):
         run_toy(folder, ToyCase(answer=AnswerConfig(slip="/nonexistent/slip")))
     assert not list((folder / "run" / "data").rglob("*.tmp"))
+
+
+def test_full_disk_is_said_and_loses_nothing(folder: Path) -> None:
+    run_toy(folder, ToyCase(ask=AskConfig(tries=2)))
+    before = contents(folder)
+    code = (
+        "import resource, sys; from pathlib import Path; from tests.pipeline.toy import *\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1200, 1200))\n"
+        "try: run_toy(Path(sys.argv[1]))\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    command = [sys.executable, "-c", code, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "DiskFullError" in done.stdout
+    assert "no room left" in done.stdout
+    run_toy(folder, ToyCase(ask=AskConfig(tries=2)))
+    assert contents(folder) == before
+    assert damaged(Store(folder / "run"), DATASETS).wrong == []
 
 
 def test_rejected_rows_are_kept_and_can_be_made_again(folder: Path) -> None:
