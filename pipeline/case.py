@@ -22,10 +22,10 @@ from stages.images.duplicates import DuplicatesConfig
 from stages.images.embed import EmbedConfig
 from stages.images.index_images import IndexImagesConfig
 from stages.images.index_pixels import IndexPixelsConfig
-from stages.images.ingest import IngestConfig
 from stages.images.prompts import PromptsConfig
 from stages.images.sample import SampleConfig
 from stages.images.search import SearchConfig
+from stages.images.sources import IngestConfig
 from stages.verdicts.attribute import AttributeConfig
 from stages.verdicts.calibrate import CalibrateConfig
 from stages.verdicts.flag import FlagConfig

@@ -8,7 +8,6 @@ A digest of a column depends on its values alone, not on chunks, offsets, compre
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -80,7 +79,6 @@ def _files_of(record: Any) -> list[tuple[str, str]]:
     return [(name, getattr(record, name)) for name in names if getattr(record, name) is not None]
 
 
-@cache
 def _content_fields(record: type) -> tuple[str, ...]:
     hints = get_type_hints(record, include_extras=True)
     return tuple(name for name, hint in hints.items() if marked(hint, "content"))

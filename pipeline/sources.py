@@ -13,8 +13,8 @@ from pipeline.errors import CaseError
 from pipeline.identity import column_digest
 from pipeline.store import Part
 from stages.contract import StageError
-from stages.images.ingest import IngestConfig
 from stages.images.listing import list_files
+from stages.images.sources import IngestConfig
 from stages.tables import FILES
 
 PART_BYTES = 64 << 20

@@ -246,6 +246,8 @@ class Store:
         left = list(names)
         out = []
         for file in part.files:
+            if not left:
+                break  # a look at the metadata must not need the large columns
             have = set(pq.read_schema(self.root / file.path).names)
             take = [name for name in left if name in have]
             left = [name for name in left if name not in have]

@@ -203,7 +203,7 @@ def lookup(asked: Namespace, path: Path) -> Answer:
     from pipeline.lookup import lookup as look_up
     from pipeline.lookup_text import as_json, as_text
 
-    _, store = open_store(path)
+    store = open_store(path)[1]
     if not store.current("made.artists"):
         raise RunError("the run is not finished; `palimpsest run` first")
     readers = {role: open_dataset(store, table, *names) for role, (table, names) in READS.items()}
@@ -213,7 +213,7 @@ def lookup(asked: Namespace, path: Path) -> Answer:
 
 def check(_: Namespace, path: Path) -> Answer:
     """Read every file of the run again and compare digests."""
-    _, store = open_store(path)
+    store = open_store(path)[1]
     names = [*SOURCES, *(step.writes for step in FLOW)]
     faults = upkeep.damaged(store, names)
     found = {"files": faults.read, "intact": not faults.wrong, "faults": faults.wrong}
@@ -224,7 +224,7 @@ def check(_: Namespace, path: Path) -> Answer:
 
 def gc(_: Namespace, path: Path) -> Answer:
     """Remove superseded parts and what no record names."""
-    _, store = open_store(path)
+    store = open_store(path)[1]
     with locked(store.root):
         swept = upkeep.sweep(store, [*SOURCES, *(step.writes for step in FLOW)])
     text = f"removed {swept.files} files, {human_bytes(swept.bytes)}"
