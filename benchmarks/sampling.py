@@ -111,7 +111,7 @@ def _loop(plan: Plan, prompts: pa.Table) -> Callable[[], int]:
     import torch
     from diffusers import DiffusionPipeline
 
-    pipe = DiffusionPipeline.from_pretrained(plan.model)
+    pipe = DiffusionPipeline.from_pretrained(plan.model, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     # a quarter of the seeds is enough to know the time of one
     rows = prompts.to_pylist()[:: max(1, plan.seeds // 4)]

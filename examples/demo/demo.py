@@ -69,11 +69,12 @@ def mark(case: Path, key: Path, truth: Path) -> Marks:
         members.setdefault(row["work_id"], set()).add(names[row["sha256"]])
     prompts = open_dataset(store, PROMPTS, "made.prompts").read(["work_id", "half"]).to_pylist()
     asked = {name for p in prompts if p["half"] == "train" for name in members[p["work_id"]]}
-    planted = {name for name in asked if rates.get(name, 0) >= RATE}
+    memorized = {name for name, rate in rates.items() if rate >= RATE}
+    planted = memorized & asked
     artists = open_dataset(store, ARTISTS, "made.artists").read(["work_id", "verdict"])
     flagged = [members[r["work_id"]] for r in artists.to_pylist() if r["verdict"] == "verbatim"]
     found = {name for group in flagged for name in group if name in planted}
-    others = [min(group) for group in flagged if not group & planted]
+    others = [min(group) for group in flagged if not group & memorized]
     judged = settings.prompts.seeds - settings.prompts.discovery
     return Marks(
         found=sorted(found),

@@ -57,7 +57,7 @@ class Recipe:
     """Transformer layers of the image tower."""
     clip_seeds: tuple[int, ...] = (1001, 1002)
     """Of the corpora that CLIP learns from: both differ from the demo's own."""
-    clip_steps: int = 500
+    clip_steps: int = 300
     """Of `clip_batch` works each, every work seen twice."""
     clip_batch: int = 64
     """Works per step."""

@@ -258,7 +258,7 @@ def sample(
 
 
 def _difference(again_BCHW: Any, images_BCHW: Any) -> Any:
-    """Mean absolute difference of pixels, of their neighbours' steps (edges), of 4x4 means (colour).
+    """Mean absolute difference of pixels, of steps between neighbours (edges), of 4x4 means.
 
     Pixels alone leave edges soft; pixels and edges alone leave colours pale.
     """
