@@ -164,7 +164,7 @@ def _do(job: Job, store: Store, crew: Crew, plan: StepPlan) -> None:
             if isinstance(outcome, Exception):
                 _raise_if_final(step, order.task, outcome, tries[name])
                 time.sleep(BACKOFF_S * tries[name])
-            orders.append(order)
+            orders.appendleft(order)
         orders.extend(_without_deadly(store, crew, order) for order in suspects)
 
 

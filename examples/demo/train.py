@@ -4,7 +4,7 @@
 
 CORPUS is what draw.py wrote; the key in it is not read. Parts can be made one at a time
 (`--only vae`, then `--only unet`): each part reads what earlier parts left in OUT. The figures of
-the run go to OUT/model/figures.json. A GPU is used where one answers.
+the run go to OUT/figures.json. A GPU is used where one answers.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def train(corpus: Path, out: Path, recipe: Recipe, parts: Sequence[str] = PARTS)
         parts: Which of `PARTS`; what is left out must already be in `out`.
 
     Returns:
-        The figures, as written to model/figures.json.
+        The figures, as written to figures.json.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     rows = read(corpus / "train.parquet")
@@ -97,7 +97,7 @@ def train(corpus: Path, out: Path, recipe: Recipe, parts: Sequence[str] = PARTS)
         sum(path.stat().st_size for path in out.rglob("*.safetensors")) / 1e6, 2
     )
     text = json.dumps(figures, indent=1) + "\n"
-    (out / "model" / "figures.json").write_text(text, encoding="utf-8")
+    (out / "figures.json").write_text(text, encoding="utf-8")
     return dict(json.loads(text))
 
 
@@ -162,7 +162,7 @@ def _tokens(tokenizer: Any, captions: Sequence[str]) -> Any:
 
 def _old_figures(out: Path) -> dict[str, Any]:
     """The figures of parts that were made before, if any."""
-    path = out / "model" / "figures.json"
+    path = out / "figures.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 

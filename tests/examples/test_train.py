@@ -118,7 +118,7 @@ def test_the_figures_name_every_weight_file(trained: Any) -> None:
     }
     for name, digest in figures["weights"].items():
         assert sha256((out / name).read_bytes()).hexdigest() == digest
-    assert figures == json.loads((out / "model" / "figures.json").read_text(encoding="utf-8"))
+    assert figures == json.loads((out / "figures.json").read_text(encoding="utf-8"))
     assert figures["unet"]["rows"] == 14
     assert figures["unet"]["pictures"] == 12
     assert not [path for path in out.rglob("*") if path.suffix in {".bin", ".pt", ".pth", ".ckpt"}]

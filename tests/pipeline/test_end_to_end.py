@@ -17,6 +17,8 @@ from PIL import Image
 
 from pipeline.cli import main
 from pipeline.datasets import open_dataset
+from pipeline.flow import FLOW
+from pipeline.identity import digest
 from pipeline.project import open_store
 from stages.tables import FINDINGS, IMAGES, REJECTED, WORKS
 
@@ -256,3 +258,24 @@ def test_notebook_walks_through_the_case(case: Path, monkeypatch: pytest.MonkeyP
     ]
     assert len(images) == 4
     assert os.environ["PALIMPSEST_CASE"] == str(case)
+
+
+GOLDEN = Path(__file__).parent / "golden.json"
+
+
+def test_output_of_a_stage_changes_only_with_its_version(case: Path) -> None:
+    """The bytes are the same on every machine, so a changed output is a changed stage.
+
+    `RENEW_GOLDEN=1 make test` writes the file anew, after a version was raised on purpose.
+    """
+    _, store = open_store(case)
+    versions = {step.writes: step.run.version for step in FLOW}
+    now = {}
+    for dataset in ("train.images", "control.images", "input.works", "made.prompts"):
+        (record, *others) = store.current(dataset)
+        assert not others
+        parts = sorted((part.name, dict(part.columns)) for part in record.parts)
+        now[dataset] = {"version": versions[dataset], "digest": digest(parts)}
+    if os.environ.get("RENEW_GOLDEN"):
+        GOLDEN.write_text(json.dumps(now, indent=1) + "\n")
+    assert now == json.loads(GOLDEN.read_text())
