@@ -113,6 +113,7 @@ def make_vae(rows: Rows, out: Path, recipe: Recipe, device: str) -> dict[str, An
 def make_unet(rows: Rows, out: Path, recipe: Recipe, device: str) -> dict[str, Any]:
     """Train text encoder and network on every row; write the whole of model."""
     vae = diffusers.AutoencoderKL.from_pretrained(out / "model" / "vae", dtype=torch.float32).eval()
+    vae.register_to_config(_name_or_path="")
     latents_BCHW = sd.encode(vae, signed(rows.pictures_NCHW))
     tokenizer = words.learn(rows.captions, recipe.merges, recipe.caption_tokens)
     tokens_BT = _tokens(tokenizer, rows.captions)

@@ -33,9 +33,9 @@ ONCE = 240
 """Works that occur once and are looked at, spread evenly over all of them."""
 BATCH = 64
 """Pictures drawn together."""
-THRESHOLD = 0.5
-"""Least correlation of gradients: works that come back reach 0.6 to 0.99, other pictures of the
-same captions stay below 0.45 (looked at in pairs)."""
+THRESHOLD = 0.6
+"""Least correlation of gradients: works that come back reach 0.6 to 0.99; pictures that share no
+more than a frame with a work reach 0.57 (looked at in pairs)."""
 
 
 def gradients(images_BCHW: Any) -> Any:

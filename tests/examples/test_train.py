@@ -23,20 +23,20 @@ TINY = {
     "caption_tokens": 16,
     "vae_channels": (8, 8, 16),
     "vae_latents": 4,
-    "vae_steps": 60,
+    "vae_steps": 30,
     "vae_batch": 4,
     "text_width": 16,
     "text_layers": 1,
     "unet_channels": (8, 16, 16),
-    "unet_steps": 60,
+    "unet_steps": 30,
     "unet_batch": 8,
-    "unet_save": 30,
+    "unet_save": 20,
     "unet_average": 0.5,
     "clip_features": 16,
     "clip_width": 32,
     "clip_layers": 1,
     "clip_seeds": (5,),
-    "clip_steps": 60,
+    "clip_steps": 30,
     "clip_batch": 8,
     "sample_steps": 2,
 }
@@ -104,7 +104,7 @@ def trained(demo: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.mark.parametrize("part", ["vae", "unet", "clip"])
 def test_each_part_learns(trained: Any, part: str) -> None:
     figures = trained[2][part]
-    assert figures["steps"] == 60
+    assert figures["steps"] == 30
     assert figures["loss_last"] < 0.9 * figures["loss_first"]
 
 

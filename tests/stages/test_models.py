@@ -130,7 +130,10 @@ def test_images_are_those_of_a_plain_call(
         generator=[torch.Generator().manual_seed(ask.seed) for ask in asked],
     ).images
     for image, rgb_HWC in zip(plain, samplers[name].draw(asked).rgb_BHWC, strict=True):
-        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), rgb_HWC)
+        # another memory layout adds in another order, which can move a rounding by one
+        expected_HWC = np.asarray(image.convert("RGB"), np.int16)
+        assert np.abs(expected_HWC - rgb_HWC).max() <= 1
+        assert (expected_HWC == rgb_HWC).mean() > 0.99
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("sd1", "bfloat16"), ("sdxl", "float16")])
