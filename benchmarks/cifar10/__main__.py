@@ -129,7 +129,7 @@ def train(images: Path, plan: Plan, out: Path) -> dict[str, Any]:
     DDPMPipeline(unet=model.eval().cpu(), scheduler=sampler).save_pretrained(out)
     size = sum(weight.numel() for weight in model.parameters())
     return {
-        "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
         "parameters": size,
         "first_loss": round(float(np.mean(losses[:50])), 4),
         "last_loss": round(float(np.mean(losses[-50:])), 4),

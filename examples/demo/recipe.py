@@ -12,7 +12,7 @@ class Recipe:
     merges: int = 600
     """Byte-pair merges learned from the captions, on top of 512 bytes and 2 marks."""
     caption_tokens: int = 32
-    """Longest caption, marks included; the demo's captions need at most 20."""
+    """Longest caption, marks included; the demo's captions need at most 16."""
     vae_channels: tuple[int, ...] = (16, 32, 64)
     """Width of the autoencoder per level, multiples of 8; two halvings: 64x64 to 16x16."""
     vae_latents: int = 8
