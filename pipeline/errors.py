@@ -41,9 +41,3 @@ class RunError(PalimpsestError):
 
 class DiskFullError(RunError):
     """No room is left for a part."""
-
-
-class InterruptedRunError(PalimpsestError):
-    """Ctrl-C or SIGTERM."""
-
-    exit_code = 130

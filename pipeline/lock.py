@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import LockedError
 
@@ -37,6 +38,21 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def holder(folder: Path) -> dict[str, Any] | None:
+    """Return who holds the run folder, or None; asks the kernel, because readers never lock."""
+    path, table = folder / "lock", Path("/proc/locks")
+    if not path.exists() or not table.exists():
+        return None
+    place = f":{path.stat().st_ino} "
+    if not any("FLOCK" in line and place in line for line in table.read_text().splitlines()):
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except ValueError:
+        return {}
+    return found
 
 
 def _who(handle: int, folder: Path) -> str:

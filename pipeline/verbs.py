@@ -14,7 +14,7 @@ from pipeline.datasets import open_dataset
 from pipeline.errors import CaseError, RunError
 from pipeline.estimate import estimate, human_bytes, human_seconds
 from pipeline.flow import FLOW, SOURCES
-from pipeline.lock import locked
+from pipeline.lock import holder, locked
 from pipeline.progress import Bars, Lines, quiet
 from pipeline.project import open_project, open_store, plan_all
 from pipeline.report_file import write_report
@@ -181,14 +181,18 @@ def status(_: Namespace, path: Path) -> Answer:
         for plan in plans
     ]
     finished = all(plan.parts is not None for plan in plans)
-    found = {"case": project.case.name, "finished": finished, "steps": rows}
+    busy = holder(project.store.root)
+    found = {"case": project.case.name, "finished": finished, "running": busy, "steps": rows}
     lines = [
         f"{row['dataset']:20} {row['done']:>6} done  "
         f"{'?' if row['todo'] is None else row['todo']:>6} to do  {row['rows']:>9,} rows  "
         f"{row['rejected']:>6} rejected"
         for row in rows
     ]
-    return Answer(found, "\n".join([*lines, "finished" if finished else "not finished"]))
+    state = "finished" if finished else "not finished"
+    if busy is not None:
+        state += f"; a run is at work: process {busy.get('pid')} on {busy.get('host')}"
+    return Answer(found, "\n".join([*lines, state]))
 
 
 def report(_: Namespace, path: Path) -> Answer:

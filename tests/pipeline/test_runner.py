@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import LockedError, RunError
 from pipeline.flow import check
-from pipeline.lock import locked
+from pipeline.lock import holder, locked
 from pipeline.store import Store
 from pipeline.upkeep import damaged, sweep, withdraw_rejected
 from stages.tables import FILES
@@ -155,6 +155,15 @@ def test_second_run_is_refused_and_names_the_first(folder: Path) -> None:
         pytest.raises(LockedError, match=f"process {os.getpid()} on "),
     ):
         run_toy(folder)
+
+
+def test_status_knows_who_holds_the_folder_without_locking(folder: Path) -> None:
+    assert holder(folder / "run") is None
+    with locked(folder / "run"):
+        busy = holder(folder / "run")
+        assert busy is not None
+        assert busy["pid"] == os.getpid()
+    assert holder(folder / "run") is None
 
 
 def test_flipped_byte_is_found(folder: Path) -> None:
