@@ -7,7 +7,6 @@ PalimpsestError
 +-- LockedError     another run holds the folder                           exit 1
 +-- RunError        a part could not be made                               exit 1
 |   +-- DiskFullError   no room left; what was committed is safe           exit 1
-+-- InterruptedRunError  Ctrl-C or SIGTERM; running again goes on               exit 130
 """
 
 
