@@ -41,8 +41,8 @@ class SampleConfig:
 
     batch: int = 16
     """Images drawn together, 1 or more. It is part of the result: another shape can change the last
-    bits. 16 is the best or near it for a small model on two cores and for Stable Diffusion 1 on one
-    GPU; large models want 1 to 4."""
+    bits. A batch that is not full costs as much as a full one, so it should divide `prompts.block`;
+    16 suits small models and Stable Diffusion 1 on one GPU, large models want 1 to 4."""
 
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
     """Arithmetic of the networks; half precision is for GPUs."""

@@ -264,7 +264,10 @@ GOLDEN = Path(__file__).parent / "golden.json"
 
 
 def test_output_of_a_stage_changes_only_with_its_version(case: Path) -> None:
-    """The bytes are the same on every machine, so a changed output is a changed stage.
+    """The values are the same on every machine, so a changed output is a changed stage.
+
+    All but `num_clip`, which counts cosines on one side of a bound: another processor may round
+    one across it.
 
     `RENEW_GOLDEN=1 make test` writes the file anew, after a version was raised on purpose.
     """
@@ -274,7 +277,10 @@ def test_output_of_a_stage_changes_only_with_its_version(case: Path) -> None:
     for dataset in ("train.images", "control.images", "input.works", "made.prompts"):
         (record, *others) = store.current(dataset)
         assert not others
-        parts = sorted((part.name, dict(part.columns)) for part in record.parts)
+        parts = sorted(
+            (part.name, {name: sha for name, sha in part.columns.items() if name != "num_clip"})
+            for part in record.parts
+        )
         now[dataset] = {"version": versions[dataset], "digest": digest(parts)}
     if os.environ.get("RENEW_GOLDEN"):
         GOLDEN.write_text(json.dumps(now, indent=1) + "\n")
