@@ -5,7 +5,6 @@ Nothing heavy is imported here, so that `--help` answers at once.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -72,7 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     from pipeline.errors import PalimpsestError
 
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         from pipeline import verbs
 

@@ -24,6 +24,7 @@ HALF = column("half", TEXT, "`train` or `control`")
 BLOB = column("bytes", BYTES, "the untouched original file")
 FORMAT = column("format", TEXT, "file format as decoded: png, jpeg, webp, gif, tiff, bmp")
 WIDTH = column("width", pa.int32(), "width as stored", unit="pixels")
+NO_INTERVAL = "n is 0, the images were imported, or the judged seeds nominated the work"
 HEIGHT = column("height", pa.int32(), "height as stored", unit="pixels")
 
 FILES = Table(
@@ -118,8 +119,8 @@ GENERATIONS = Table(
             column(
                 "guidance_norms",
                 VECTOR,
-                "norm of (conditional - unconditional) noise prediction at each step, shape [T];"
-                " Wen et al. 2024",
+                "norm of (conditional - unconditional) prediction at each evaluation, shape [T], of"
+                " what the network predicts: noise, v or flow; Wen et al. 2024 for noise",
                 null="the model has no unconditional branch, or the image was imported",
             ),
             BLOB,
@@ -285,9 +286,11 @@ FINDINGS = Table(
             column("verdict", TEXT, "verbatim, low_diversity, none, not_examined"),
             column("k", pa.int32(), "confirmation seeds that gave the work back"),
             column("n", pa.int32(), "confirmation seeds that were examined"),
-            column("k_low", pa.float64(), "Clopper-Pearson 95 % lower limit of k/n", null="n is 0"),
             column(
-                "k_high", pa.float64(), "Clopper-Pearson 95 % upper limit of k/n", null="n is 0"
+                "k_low", pa.float64(), "Clopper-Pearson 95 % lower limit of k/n", null=NO_INTERVAL
+            ),
+            column(
+                "k_high", pa.float64(), "Clopper-Pearson 95 % upper limit of k/n", null=NO_INTERVAL
             ),
             column(
                 "score", pa.float32(), "best value over the confirmation seeds", null="no match"
