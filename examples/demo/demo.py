@@ -9,6 +9,7 @@ answers. The last line is one JSON object.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -48,7 +49,7 @@ def prepare(folder: Path, run_seed: int) -> Path:
     text = (HERE / "case.yaml").read_text(encoding="utf-8")
     text = text.replace("run_seed: 1", f"run_seed: {run_seed}")
     text = text.replace("run: run", f"run: run-{run_seed}" if run_seed != 1 else "run: run")
-    text = text.replace("../examples/demo", str(HERE.resolve()))
+    text = text.replace("../examples/demo", os.path.relpath(HERE, folder))
     case = folder / f"demo-{run_seed}.yaml" if run_seed != 1 else folder / "demo.yaml"
     case.write_text(text, encoding="utf-8")
     return case
