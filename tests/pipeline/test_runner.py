@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import LockedError, RunError
+from pipeline.errors import LockedError, RunError, StoreError
 from pipeline.flow import check
 from pipeline.lock import holder, locked
 from pipeline.store import Store
@@ -98,6 +98,32 @@ def test_raised_version_redoes_the_stage(folder: Path, monkeypatch: pytest.Monke
     steps[2] = replace(steps[2], run=replace(steps[2].run, version=2))
     monkeypatch.setattr("tests.pipeline.toy.FLOW", tuple(steps))
     assert ran(folder)["made.answers"] == 24
+
+
+def test_one_more_model_asks_only_that_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = list(FLOW)
+    steps[2] = replace(steps[2], each="models")
+    monkeypatch.setattr("tests.pipeline.toy.FLOW", tuple(steps))
+    one, other = AnswerConfig(tag="a"), AnswerConfig(tag="b")
+    run_toy(folder, ToyCase(models={"one": one}))
+    single = total_of(folder)
+    events: list[Mapping[str, Any]] = []
+    run_toy(folder, ToyCase(models={"one": one, "other": other}), events)
+    assert answered(events) == 12 * 4
+    assert total_of(folder) == 2 * single
+    names = {record.task.split(".")[0] for record in Store(folder / "run").current("made.answers")}
+    assert names == {"one", "other"}
+
+
+def test_two_models_that_make_the_same_key_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = list(FLOW)
+    steps[2] = replace(steps[2], each="models")
+    monkeypatch.setattr("tests.pipeline.toy.FLOW", tuple(steps))
+    same = {"one": AnswerConfig(), "other": AnswerConfig(seconds=0.0001)}
+    with pytest.raises(StoreError, match="repeat the key"):
+        run_toy(folder, ToyCase(models=same))
 
 
 def test_moved_folder_is_still_done(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

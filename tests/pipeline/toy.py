@@ -122,6 +122,7 @@ class AnswerConfig:
     seconds: float = 0.0
     deadly: int = -1
     slip: str = ""
+    tag: str = ""
 
 
 def answer(inputs: Mapping[str, pa.Table], config: AnswerConfig) -> Out:
@@ -133,7 +134,7 @@ def answer(inputs: Mapping[str, pa.Table], config: AnswerConfig) -> Out:
             Path(config.slip).touch()
             raise OSError("the disk hiccuped")
         time.sleep(config.seconds)
-        key = f"{row['value']}/{row['sample']}"
+        key = f"{config.tag}{row['value']}/{row['sample']}"
         rows.append({"answer_id": key, "name": row["name"], "square": float(row["value"] ** 2)})
     return Out(ANSWERS.of_rows(rows))
 
@@ -218,6 +219,7 @@ class ToyCase:
     read: ReadConfig = field(default_factory=lambda: ReadConfig(path="numbers"))
     ask: AskConfig = field(default_factory=AskConfig)
     answer: AnswerConfig = field(default_factory=AnswerConfig)
+    models: Mapping[str, AnswerConfig] = field(default_factory=dict)
     total: NoConfig = field(default_factory=NoConfig)
     sum: NoConfig = field(default_factory=NoConfig)
     cluster: ClusterConfig = field(default_factory=lambda: ClusterConfig(kind="inline"))
