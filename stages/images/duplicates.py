@@ -7,7 +7,7 @@ Two images are linked if their bytes are equal, or if two unlike descriptors agr
 the layout of light and dark, and CLIP, which sees what is shown. A work is what links connect. One
 descriptor alone chains: look-alikes of look-alikes flow together until most of a set is one cluster
 (fastdup issue 302, imagededup issue 198; on the demo's 1252 pictures its small CLIP alone at 0.90
-put 1152 into one work, PDQ and CLIP together never more than 4 and no two unrelated ones). So a
+puts 37 into one work, PDQ and CLIP together never more than 4 and no two unrelated ones). So a
 chain needs an error of both at each of its links, and what still chains can be seen: where
 `num_near` exceeds `num_pdq` or `num_clip`, part of a work is linked only through others.
 
@@ -55,7 +55,7 @@ class DuplicatesConfig:
     min_similarity: float = 0.90
     """Least cosine of the two CLIP descriptors, in (-1, 1]. CLIP only has to agree with PDQ, hence
     lower than where it decides alone (0.94 and more): on the demo 0.90 keeps 26 of the 27 planted
-    near-duplicates that PDQ finds, 0.97 only 20."""
+    near-duplicates that PDQ finds, 0.97 only 22."""
 
     def __post_init__(self) -> None:
         for name, low, high in (("max_pdq", 0, _BITS - 1), ("min_pdq_quality", 0, 100)):
