@@ -103,9 +103,10 @@ def run_flow(job: Job, store: Store) -> list[StepTotal]:
                 _do(job, store, crew(), plan)
                 ran = len(plan.todo)
                 plan = plan_step(number, step, job.case, known)
-                check_keys(store, step, plan.parts or [])
             else:
                 ran = 0
+            if not store.is_published(step.writes, plan.done):
+                check_keys(store, step, plan.parts or [])
             if plan.parts is None:
                 raise StoreError(f"{step.writes}: a finished task has no record; run again")
             store.publish(step.writes, plan.done)

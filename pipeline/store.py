@@ -15,7 +15,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ class Store:
     def file(self, path: Path) -> File:
         """Return the name, digest and size of a file of the run folder."""
         with path.open("rb") as data:
-            sha = _sha256_of(data)
+            sha = file_digest(data, "sha256").hexdigest()
         return File(path=str(path.relative_to(self.root)), sha256=sha, size=path.stat().st_size)
 
     def write_rejected(self, rows: Sequence[Mapping[str, str]], *, place: Path) -> File | None:
@@ -209,6 +209,12 @@ class Store:
         draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
         draft.write_text(json.dumps(names, indent=0))
         draft.replace(path)
+
+    def is_published(self, dataset: str, records: Iterable[Record]) -> bool:
+        """Return whether exactly these records make up a dataset now."""
+        path = self.root / "datasets" / f"{dataset}.json"
+        names = sorted([record.task, record.identity] for record in records)
+        return path.exists() and json.loads(path.read_text()) == names
 
     def current(self, dataset: str) -> list[Record]:
         """Return the records that make up a dataset now; empty if it was never finished."""
@@ -279,13 +285,6 @@ def _record_of(value: Any) -> Record:
     return Record(
         **{**value, "parts": parts, "rejected_file": File(**rejected) if rejected else None}
     )
-
-
-def _sha256_of(data: Any) -> str:
-    state = sha256()
-    while block := data.read(1 << 20):
-        state.update(block)
-    return state.hexdigest()
 
 
 def _sync_folder(folder: Path) -> None:

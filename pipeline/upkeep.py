@@ -55,14 +55,23 @@ def withdraw_rejected(store: Store, datasets: Sequence[str]) -> int:
     return taken
 
 
-def sweep(store: Store, datasets: Sequence[str]) -> Swept:
-    """Remove superseded records with their files, and old files that no record names."""
-    current: list[Record] = [record for name in datasets for record in store.current(name)]
+def sweep(store: Store, finished: Sequence[str]) -> Swept:
+    """Remove superseded records with their files, and old files that no record names.
+
+    Args:
+        store: the run folder.
+        finished: datasets that are complete and published. In others nothing that has a record is
+            touched: an interrupted run goes on from it.
+    """
+    current: list[Record] = [record for name in finished for record in store.current(name)]
     keep = {(record.dataset, record.task, record.identity) for record in current}
-    kept_files = {file.path for record in current for file in files_of(record)}
+    kept_files: set[str] = set()
     removed, size = 0, 0
     for path, record in list(store.records()):
-        if (record.dataset, record.task, record.identity) not in keep:
+        known = (record.dataset, record.task, record.identity) in keep
+        if known or record.dataset not in finished:
+            kept_files |= {file.path for file in files_of(record)}
+        else:
             path.unlink()
     young = time.time() - YOUNG_S
     for path in sorted((store.root / "data").glob("*/*")):

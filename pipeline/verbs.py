@@ -230,6 +230,13 @@ def gc(_: Namespace, path: Path) -> Answer:
     """Remove superseded parts and what no record names."""
     store = open_store(path)[1]
     with locked(store.root):
-        swept = upkeep.sweep(store, [*SOURCES, *(step.writes for step in FLOW)])
+        done = [(plan.step.writes, plan) for plan in plan_all(open_project(path))]
+        finished = [
+            name
+            for name, plan in done
+            if plan.parts is not None and store.is_published(name, plan.done)
+        ]
+        complete = len(finished) == len(done)
+        swept = upkeep.sweep(store, [*finished, *(SOURCES if complete else ())])
     text = f"removed {swept.files} files, {human_bytes(swept.bytes)}"
     return Answer({"files": swept.files, "bytes": swept.bytes}, text)

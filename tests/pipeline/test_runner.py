@@ -122,8 +122,9 @@ def test_two_models_that_make_the_same_key_are_refused(
     steps[2] = replace(steps[2], each="models")
     monkeypatch.setattr("tests.pipeline.toy.FLOW", tuple(steps))
     same = {"one": AnswerConfig(), "other": AnswerConfig(seconds=0.0001)}
-    with pytest.raises(StoreError, match="repeat the key"):
-        run_toy(folder, ToyCase(models=same))
+    for _ in range(2):  # also when every part is there and nothing is left to do
+        with pytest.raises(StoreError, match="repeat the key"):
+            run_toy(folder, ToyCase(models=same))
 
 
 def test_moved_folder_is_still_done(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -216,6 +217,16 @@ def test_gc_removes_superseded_parts_and_keeps_current_ones(folder: Path) -> Non
     assert contents(folder) == before
     assert sweep(store, DATASETS).files == 0
     assert set(ran(folder, ToyCase(ask=AskConfig(tries=2))).values()) == {0}
+
+
+def test_gc_keeps_what_an_interrupted_run_goes_on_from(folder: Path) -> None:
+    run_toy(folder)
+    store = Store(folder / "run")
+    for path in (folder / "run" / "data").rglob("*"):
+        os.utime(path, (0, 0))
+    (folder / "run" / "datasets" / "made.answers.json").unlink()  # as before the step ended
+    sweep(store, [name for name in DATASETS if name != "made.answers"])
+    assert set(ran(folder).values()) == {0}
 
 
 def test_young_litter_is_left_to_its_worker(folder: Path) -> None:
