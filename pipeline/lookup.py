@@ -31,7 +31,7 @@ READS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
 
 _OF_IMAGE = ("image_id", "artist", "title", "year", "place")
 _OF_FINDING = ("finding_id", "k_low", "k_high", "score", "threshold", "control_best", "reason")
-_OF_PAIR = ("best_image_id", "neighbor_id")
+_OF_PAIR = ("best_made_id", "neighbor_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,10 +215,10 @@ _NOTHING: Row = {**dict.fromkeys(_OF_FINDING), "reason": "no caption of this run
 
 
 def _pair(finding: Row, data: Mapping[str, Reader]) -> Pair:
-    (made,) = data["generations"].take([finding["best_image_id"]], ["sample", "seed"]).to_pylist()
+    (made,) = data["generations"].take([finding["best_made_id"]], ["sample", "seed"]).to_pylist()
     (image,) = data["images"].take([finding["neighbor_id"]], ["place"]).to_pylist()
     return Pair(
-        generation_id=finding["best_image_id"],
+        generation_id=finding["best_made_id"],
         sample=made["sample"],
         seed=made["seed"],
         image_id=finding["neighbor_id"],

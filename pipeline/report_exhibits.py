@@ -21,7 +21,7 @@ MAX_AGREEING = 6
 MAX_SEEDS = 48
 
 _OF_GENERATION = ("model_id", "prompt_id", "image_id", "sample", "phase")
-_OF_MATCH = ("model_id", "prompt_id", "image_id", "work_id", "adaptive_ratio", "best")
+_OF_MATCH = ("model_id", "prompt_id", "made_id", "work_id", "adaptive_ratio", "best")
 _OF_WORK = ("artist", "title", "year", "licence", "place")
 
 
@@ -168,7 +168,7 @@ def by_caption(rows: Iterable[Row]) -> Mapping[tuple[str, str], list[Row]]:
 
 
 def _seeds(finding: Row, made: Iterable[Row], close: Iterable[Row]) -> list[Seed]:
-    mine = {row["image_id"]: row for row in close if row["work_id"] == finding["work_id"]}
+    mine = {row["made_id"]: row for row in close if row["work_id"] == finding["work_id"]}
     below = -1.0 if finding["threshold"] is None else finding["threshold"]
     out = []
     for row in sorted(made, key=lambda row: (row["sample"], row["image_id"])):

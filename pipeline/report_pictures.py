@@ -98,7 +98,7 @@ def plate_of(exhibit: Exhibit, readers: Mapping[str, Reader], album: Album) -> P
         album: takes the pictures in.
     """
     finding = exhibit.finding
-    best = finding["best_image_id"] if finding["work_id"] is not None else None
+    best = finding["best_made_id"] if finding["work_id"] is not None else None
     near = finding["neighbor_id"] if best is not None else None
     wanted = [seed.image_id for seed in exhibit.seeds]
     made = _decoded(readers["generations"], [*wanted, *([best] if best else [])])

@@ -24,8 +24,42 @@ HALF = column("half", TEXT, "`train` or `control`")
 BLOB = column("bytes", BYTES, "the untouched original file")
 FORMAT = column("format", TEXT, "file format as decoded: png, jpeg, webp, gif, tiff, bmp")
 WIDTH = column("width", pa.int32(), "width as stored", unit="pixels")
-NO_INTERVAL = "n is 0, the images were imported, or the judged seeds nominated the work"
+NO_INTERVAL = "n is 0, the generations were imported, or the judged seeds nominated the work"
 HEIGHT = column("height", pa.int32(), "height as stored", unit="pixels")
+MADE_ID = column(
+    "made_id", TEXT, "generation: image_id of an image, output_id of a text", unit="hex"
+)
+TEXT_ID = column("text_id", TEXT, "where the text came from: sha256 of its place", unit="hex")
+OUTPUT_ID = column("output_id", TEXT, "digest of model, prompt, settings and attempt", unit="hex")
+SET = column("set", TEXT, "outputs that are searched together: writer or file, and number")
+NO_TEXT = "a match of images"
+NO_IMAGE = "a match of texts"
+NO_BYTES = "the text was extracted from another format"
+NO_TOKENS = "no tokenizer was named, or a match of images"
+
+TEXT_MEASURES = (
+    ("output_words", pa.int32(), "words of the output"),
+    ("text_words", pa.int64(), "words of the text that was compared"),
+    ("run_words", pa.int32(), "words of the longest exact run that is not echoed from the prompt"),
+    ("run_chars", pa.int32(), "code points of that run in the output"),
+    ("run_tokens", pa.int32(), "tokens of that run"),
+    ("words_8", pa.int32(), "output words in exact runs of 8 words or more, echoes left out"),
+    ("words_13", pa.int32(), "the same for 13 words"),
+    ("words_20", pa.int32(), "the same for 20 words"),
+    ("words_32", pa.int32(), "the same for 32 words"),
+    ("words_50", pa.int32(), "the same for 50 words"),
+    ("near_words", pa.int32(), "output words matched inside near-verbatim blocks, echoes left out"),
+    ("near_block_words", pa.int32(), "matched words of the largest near-verbatim block"),
+    ("near_recall", pa.float32(), "matched words of blocks of 100 or more over words of the text"),
+    ("acs_words", pa.int32(), "output words in common runs of 4 or more of the best alignment"),
+    ("echoed_words", pa.int32(), "output words in runs that also stand in the prompt or context"),
+    ("rouge_l", pa.float32(), "F1 of the longest common subsequence of words"),
+    ("jaccard", pa.float32(), "Jaccard similarity of the two sets of word 5-grams"),
+    ("surprisal", pa.float32(), "bits of the longest run under the words of the control half"),
+    ("num_holders", pa.int32(), "distinct works of both halves that hold the longest run"),
+    ("tags", TEXT, "why the longest run may say little: quoted, common, boilerplate, echoed, twin"),
+)
+"""Measures of a match of texts; a word is what `indexes.words` calls one."""
 
 FILES = Table(
     name="files",
@@ -88,13 +122,18 @@ PROMPTS = Table(
             PHASE,
             column("block", pa.int32(), "block of samples that are made together", unit="0.."),
             column("seed", pa.uint64(), "seed of the noise, from run seed, prompt and sample"),
-            column("text", TEXT, "caption given to the model", null="class-conditional or nothing"),
+            column("text", TEXT, "what the model is given", null="class-conditional or nothing"),
+            column("suffix", TEXT, "how the work goes on after that text", null="not asked for"),
             column(
                 "class_label", pa.int32(), "class given to the model", null="caption or nothing"
             ),
             column("work_id", TEXT, "work whose caption this is", null="no work is named"),
             column("half", TEXT, "half of that work: `train`, `control`", null="no work is named"),
-            column("origin", TEXT, "duplicated, random, file, template, class, nothing"),
+            column(
+                "origin",
+                TEXT,
+                "duplicated, random, file, template, class, nothing; prefix, opening, free",
+            ),
         ]
     ),
     groups=("prompt_id",),
@@ -213,35 +252,47 @@ CLIQUES = Table(
 MATCHES = Table(
     name="matches",
     grain="one generation and one work that may have come back in it",
-    key=("image_id", "work_id"),
+    key=("made_id", "work_id"),
     schema=pa.schema(
         [
-            IMAGE_ID,
+            MADE_ID,
             MODEL_ID,
             PROMPT_ID,
             SAMPLE,
             PHASE,
             WORK_ID,
             HALF,
-            column("neighbor_id", TEXT, "image of the work that was compared", unit="hex"),
-            column("via", TEXT, "how the pair was nominated: descriptor, pixels, caption"),
+            column("neighbor_id", TEXT, "image or text of the work that was compared", unit="hex"),
+            column("via", TEXT, "how the pair was nominated: descriptor, pixels, caption, words"),
+            column("best", pa.bool_(), "true for the work that lies closest; ties all true"),
             column(
                 "similarity",
                 pa.float32(),
                 "cosine of the two descriptors",
                 unit="[-1, 1]",
-                null="the work is not among the descriptor's neighbours",
+                null="the work is not among the descriptor's neighbours, or " + NO_IMAGE,
             ),
-            column("l2", pa.float32(), "root mean square pixel difference", unit="[0, 1]"),
-            column("tiled_l2", pa.float32(), "largest l2 of 16 tiles", unit="[0, 1]"),
+            column(
+                "l2",
+                pa.float32(),
+                "root mean square pixel difference",
+                unit="[0, 1]",
+                null=NO_IMAGE,
+            ),
+            column(
+                "tiled_l2", pa.float32(), "largest l2 of 16 tiles", unit="[0, 1]", null=NO_IMAGE
+            ),
             column(
                 "adaptive_ratio",
                 pa.float32(),
                 "l2 over alpha times the mean l2 to the nearest other works; below 1 is a copy"
                 " after Carlini et al. 2023, section 5.1",
-                null="fewer other works than the mean needs",
+                null="fewer other works than the mean needs, or " + NO_IMAGE,
             ),
-            column("best", pa.bool_(), "true for the work with the smallest ratio; ties all true"),
+            *(
+                column(name, dtype, meaning, null=NO_TEXT if name != "run_tokens" else NO_TOKENS)
+                for name, dtype, meaning in TEXT_MEASURES
+            ),
         ]
     ),
     groups=("prompt_id",),
@@ -283,7 +334,11 @@ FINDINGS = Table(
             column("work_id", TEXT, "work that the verdict names", null="no work is named"),
             column("half", TEXT, "half of that work", null="no work is named"),
             column("method", TEXT, "measure that the verdict rests on"),
-            column("verdict", TEXT, "verbatim, low_diversity, none, not_examined"),
+            column(
+                "verdict",
+                TEXT,
+                "verbatim, verbatim_text, near_text, low_diversity, none, not_examined",
+            ),
             column("k", pa.int32(), "confirmation seeds that gave the work back"),
             column("n", pa.int32(), "confirmation seeds that were examined"),
             column(
@@ -300,8 +355,8 @@ FINDINGS = Table(
             ),
             column("control_best", pa.float32(), "best value of any control work", null="none"),
             column("num_controls", pa.int32(), "control works that the score was compared with"),
-            column("best_image_id", TEXT, "generation with the best value", null="no match"),
-            column("neighbor_id", TEXT, "indexed image of that pair", null="no match"),
+            column("best_made_id", TEXT, "generation with the best value", null="no match"),
+            column("neighbor_id", TEXT, "indexed image or text of that pair", null="no match"),
             column("clique_size", pa.int32(), "largest clique of the prompt", null="not computed"),
             column("own_caption", pa.bool_(), "true if the prompt is this work's own caption"),
             column("reason", TEXT, "why the verdict is what it is, for a person"),
@@ -321,12 +376,174 @@ ARTISTS = Table(
             HALF,
             column("artist", TEXT, "artist as the source writes the name", null="not stated"),
             column("title", TEXT, "title of the work", null="not stated"),
-            column("image_id", TEXT, "image that stands for the work", unit="hex"),
-            column("num_images", pa.int32(), "images of the work in its half"),
+            column("image_id", TEXT, "image or text that stands for the work", unit="hex"),
+            column("num_images", pa.int32(), "images or texts of the work in its half"),
             column("verdict", TEXT, "strongest verdict of any prompt; not_examined if none looked"),
             column("k", pa.int32(), "seeds of the strongest finding that gave the work back"),
             column("n", pa.int32(), "seeds of that finding that were examined"),
             column("finding_id", TEXT, "that finding", null="the work was not examined"),
+        ]
+    ),
+)
+
+TEXTS = Table(
+    name="texts",
+    grain="one piece of one occurrence of a text in a source; most texts are one piece",
+    key=("piece_id",),
+    schema=pa.schema(
+        [
+            column("piece_id", TEXT, "text_id and number of the piece"),
+            TEXT_ID,
+            column("piece", pa.int32(), "number of the piece in its text", unit="0.."),
+            column("num_pieces", pa.int32(), "pieces of the text", unit="1.."),
+            column("first_char", pa.int64(), "where the piece starts", unit="code points"),
+            column("first_byte", pa.int64(), "where the piece starts", unit="bytes", null=NO_BYTES),
+            column("first_word", pa.int64(), "words of the text before the piece"),
+            column("own_from", pa.int64(), "first word that is this piece's to report"),
+            column("own_to", pa.int64(), "word after the last that is this piece's to report"),
+            column("num_words", pa.int64(), "words of the whole text"),
+            column("place", TEXT, "file, member and row that the text was read from"),
+            column("sha256", TEXT, "digest of the whole text's bytes; may repeat", unit="hex"),
+            column("format", TEXT, "txt, md, jsonl, parquet, html, pdf"),
+            column("encoding", TEXT, "encoding of the bytes, as Python names it", null=NO_BYTES),
+            column("title", TEXT, "title of the work", null="the source has none"),
+            column("author", TEXT, "author as the source writes it", null="the source has none"),
+            column("date", TEXT, "date of the work as stated", null="the source has none"),
+            column("licence", TEXT, "licence as the source states it", null="the source has none"),
+            column("url", TEXT, "address in the source", null="the source has none"),
+            column("text", TEXT, "the piece, decoded; a byte that cannot be is one U+FFFD"),
+            column(
+                "bytes",
+                BYTES,
+                "the untouched original, in piece 0",
+                null="the text encoded as UTF-8 is the original, or not piece 0",
+            ),
+        ]
+    ),
+    groups=("text_id",),
+    blobs=("bytes",),
+)
+
+TEXT_WORKS = Table(
+    name="text_works",
+    grain="one ingested text and the work it belongs to",
+    key=("text_id",),
+    schema=pa.schema(
+        [
+            TEXT_ID,
+            HALF,
+            column("work_id", TEXT, "smallest text_id of the cluster of near-duplicates"),
+            column("sha256", TEXT, "digest of the text's bytes", unit="hex"),
+            column("num_exact", pa.int32(), "texts of the same half and bytes, itself too"),
+            column("num_near", pa.int32(), "texts of the same half in the same work, itself too"),
+            column("mixed", pa.bool_(), "true if the work has texts in both halves"),
+        ]
+    ),
+)
+
+OUTPUTS = Table(
+    name="outputs",
+    grain="one attempt at one prompt, also one that gave nothing",
+    key=("output_id",),
+    schema=pa.schema(
+        [
+            OUTPUT_ID,
+            SET,
+            MODEL_ID,
+            PROMPT_ID,
+            SAMPLE,
+            PHASE,
+            column("seed", pa.uint64(), "seed of the sampler", null="greedy, or not known"),
+            column("settings", TEXT, "how it was decoded, as canonical JSON"),
+            column("prompt", TEXT, "what the model was given", null="nothing"),
+            column("context", TEXT, "other text that the model was shown", null="none"),
+            column("text", TEXT, "what it wrote", null="the attempt failed"),
+            column("failure", TEXT, "refusal or error of the attempt", null="it did not fail"),
+            column("work_id", TEXT, "work that the prompt was cut from", null="no work is named"),
+            column("half", TEXT, "half of that work", null="no work is named"),
+            column("origin", TEXT, "prefix, opening, free, file"),
+            column("num_tokens", pa.int32(), "tokens written", null="imported"),
+            column(
+                "suffix_logprob",
+                pa.float64(),
+                "log probability of the true suffix under the sampling scheme, Hayes et al. 2024",
+                unit="nats",
+                null="no suffix, imported, or the scheme gives it probability 0",
+            ),
+            column("suffix_tokens", pa.int32(), "tokens of the true suffix", null="none"),
+        ]
+    ),
+    groups=("prompt_id", "set"),
+)
+
+RUNS = Table(
+    name="runs",
+    grain="one run of equal words of an output and a text, as long as it can be",
+    key=("output_id", "text_id", "output_word", "text_word"),
+    schema=pa.schema(
+        [
+            SET,
+            OUTPUT_ID,
+            TEXT_ID,
+            column("output_word", pa.int32(), "first word in the output", unit="0.."),
+            column("text_word", pa.int64(), "first word in the whole text", unit="0.."),
+            column("words", pa.int32(), "words of the run; a piece of a text may cut it short"),
+        ]
+    ),
+    groups=("set",),
+)
+
+SPANS = Table(
+    name="spans",
+    grain="one passage of an output that stands in a work, and where",
+    key=("output_id", "text_id", "kind", "output_start", "text_start"),
+    schema=pa.schema(
+        [
+            SET,
+            OUTPUT_ID,
+            PROMPT_ID,
+            TEXT_ID,
+            WORK_ID,
+            HALF,
+            column("kind", TEXT, "verbatim: equal words; near: equal but for the edits"),
+            column("in_order", pa.bool_(), "false if the work has it before an earlier passage"),
+            column("words", pa.int32(), "matched words"),
+            column("echoed_words", pa.int32(), "of these, words that stand in prompt or context"),
+            column("output_start", pa.int64(), "first code point in the output"),
+            column("output_end", pa.int64(), "code point after the last in the output"),
+            column("output_start_byte", pa.int64(), "first byte of the output as UTF-8"),
+            column("output_end_byte", pa.int64(), "byte after the last of the output as UTF-8"),
+            column("text_start", pa.int64(), "first code point in the whole text"),
+            column("text_end", pa.int64(), "code point after the last in the whole text"),
+            column("text_start_byte", pa.int64(), "first byte of the original", null=NO_BYTES),
+            column("text_end_byte", pa.int64(), "byte after the last", null=NO_BYTES),
+            column("text_word", pa.int64(), "first word in the whole text", unit="0.."),
+            column("edits", TEXT, "JSON list of [kind, start, end, start, end] in code points"),
+            column("level", TEXT, "exact, spacing or folded: what must be evened out to be equal"),
+            column("surprisal", pa.float32(), "bits under the words of the control half"),
+            column("num_holders", pa.int32(), "distinct works of both halves that hold it"),
+            column("tags", TEXT, "quoted, common, boilerplate, echoed, twin; commas between"),
+        ]
+    ),
+    groups=("set",),
+)
+
+CHANCES = Table(
+    name="chances",
+    grain="one length of run and how often unrelated works share one",
+    key=("words",),
+    schema=pa.schema(
+        [
+            column("words", pa.int32(), "length of the run", unit="words"),
+            column(
+                "num_events", pa.int64(), "blocks of 1,000 words of unseen works with such a run"
+            ),
+            column("num_blocks", pa.int64(), "blocks of 1,000 words looked at"),
+            column("num_works", pa.int32(), "unseen works that they come from"),
+            column("rate", pa.float64(), "events over blocks", unit="per 1,000 words"),
+            column("low", pa.float64(), "95 % lower limit, bootstrap over works"),
+            column("high", pa.float64(), "95 % upper limit; 3 over blocks where nothing was seen"),
+            column("corpus_words", pa.int64(), "words of the corpus that they were searched in"),
         ]
     ),
 )
@@ -358,5 +575,11 @@ TABLES = (
     THRESHOLDS,
     FINDINGS,
     ARTISTS,
+    TEXTS,
+    TEXT_WORKS,
+    OUTPUTS,
+    RUNS,
+    SPANS,
+    CHANCES,
     REJECTED,
 )

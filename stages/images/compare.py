@@ -186,9 +186,10 @@ def _matches(
     others = tools.squares_RD[tools.row_N[nearest]].reshape(-1, *shape)
     tiled = tiled_l2_to_each(square_D.reshape(shape), others)
     work_ids = list(tools.works)
-    asked = ("image_id", "model_id", "prompt_id", "sample", "phase")
+    asked = ("model_id", "prompt_id", "sample", "phase")
     for place, work in enumerate(works):
         yield {name: question.row[name] for name in asked} | {
+            "made_id": question.row["image_id"],
             "work_id": work_ids[work],
             "half": tools.halves[nearest[place]],
             "neighbor_id": tools.image_ids[nearest[place]],

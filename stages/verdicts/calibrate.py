@@ -85,7 +85,7 @@ class _Tally:
         self.prompts.update(pc.unique(asked["prompt_id"]).to_pylist())
         rows = rows.filter(pc.is_valid(rows["adaptive_ratio"]))
         first = rows.filter(pc.equal(rows["phase"], "discovery"))
-        self.generations.update(pc.unique(first["image_id"]).to_pylist())
+        self.generations.update(pc.unique(first["made_id"]).to_pylist())
         rows = rows.filter(pc.is_in(rows["work_id"], value_set=controls))
         for phase in pc.unique(rows["phase"]).to_pylist():
             ratios = rows.filter(pc.equal(rows["phase"], phase))["adaptive_ratio"]
@@ -128,7 +128,7 @@ def _control_captions(batches: Iterable[pa.Table], controls: Any) -> Any:
 STAGE = FoldStage(
     name="calibrate",
     reads={
-        "matches": columns("image_id model_id prompt_id phase work_id adaptive_ratio", MATCHES),
+        "matches": columns("made_id model_id prompt_id phase work_id adaptive_ratio", MATCHES),
         "works": columns("work_id half mixed", WORKS),
         "prompts": columns("prompt_id work_id", PROMPTS),
     },

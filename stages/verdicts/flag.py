@@ -158,7 +158,7 @@ def _findings(trial: _Trial, tools: FlagTools) -> Iterator[dict[str, Any]]:
 
 
 def _count(pairs: Iterable[Row]) -> int:
-    return len({pair["image_id"] for pair in pairs})
+    return len({pair["made_id"] for pair in pairs})
 
 
 def _numbers(
@@ -166,7 +166,7 @@ def _numbers(
 ) -> dict[str, Any]:
     """Return a FINDINGS row that names no work and has no verdict yet."""
     rate = clopper_pearson(k, n) if n and trial.model_id != IMPORTED else None
-    best = min(close, key=itemgetter("adaptive_ratio", "image_id", "work_id"), default={})
+    best = min(close, key=itemgetter("adaptive_ratio", "made_id", "work_id"), default={})
     mark = tools.marks.get(trial.model_id, {})
     return {
         "model_id": trial.model_id,
@@ -180,7 +180,7 @@ def _numbers(
         "threshold": mark.get("threshold"),
         "control_best": mark.get("control_best"),
         "num_controls": mark.get("num_controls", 0),
-        "best_image_id": best.get("image_id"),
+        "best_made_id": best.get("made_id"),
         "neighbor_id": best.get("neighbor_id"),
         "clique_size": max((row["clique_size"] for row in trial.cliques), default=None),
         "own_caption": False,
@@ -233,7 +233,7 @@ STAGE = MapStage(
         "images": columns("image_id model_id prompt_id phase", GENERATIONS),
         "cliques": columns("model_id prompt_id clique_size complete", CLIQUES),
         "matches": columns(
-            "image_id model_id prompt_id phase work_id half neighbor_id adaptive_ratio best",
+            "made_id model_id prompt_id phase work_id half neighbor_id adaptive_ratio best",
             MATCHES,
         ),
     },

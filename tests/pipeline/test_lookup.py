@@ -63,7 +63,7 @@ FINDING = {
     "threshold": 1.0,
     "control_best": 1.25,
     "num_controls": 9,
-    "best_image_id": "g1",
+    "best_made_id": "g1",
     "neighbor_id": "a2",
     "clique_size": 3,
     "own_caption": True,

@@ -134,7 +134,8 @@ class Run:
                 "via": "pixels",
             }
             numbers = {"similarity": None, "l2": 0.1, "tiled_l2": 0.2, "adaptive_ratio": ratio}
-            self.rows["matches"].append(made | near | numbers | {"best": ratio == least})
+            match = made | {"made_id": made["image_id"]}
+            self.rows["matches"].append(match | near | numbers | {"best": ratio == least})
 
     def _agree(self, ids: dict[str, Any], model: str, clique: int) -> None:
         made = {"image_id": self.rows["generations"][-1]["image_id"], "model_id": model}

@@ -17,7 +17,7 @@ from stages.verdicts.calibrate import STAGE, CalibrateConfig
 def match(image: str, work: str, ratio: float | None, **more: Any) -> dict[str, Any]:
     half = "control" if work.startswith("c") else "train"
     row = {
-        "image_id": image,
+        "made_id": image,
         "model_id": "m",
         "prompt_id": "p",
         "sample": 0,

@@ -87,7 +87,7 @@ def world(works: int = 8, **halves: str) -> World:
 
 
 def best_of(rows: list[dict[str, Any]], image_id: str) -> list[str]:
-    return [row["work_id"] for row in rows if row["image_id"] == image_id and row["best"]]
+    return [row["work_id"] for row in rows if row["made_id"] == image_id and row["best"]]
 
 
 def test_planted_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
@@ -99,14 +99,14 @@ def test_planted_copies_are_found_and_nothing_else(tmp_path: Path) -> None:
     made.generation("new", noise(99))
     rows, rejected = made.run(made.index(tmp_path / "a")[0])
     assert not rejected
-    found = {(row["image_id"], row["work_id"]) for row in rows if row["adaptive_ratio"] < 0.7}
+    found = {(row["made_id"], row["work_id"]) for row in rows if row["adaptive_ratio"] < 0.7}
     assert found == {("exact", "w3"), ("noisy", "w4"), ("brighter", "w5")}
     assert all(best_of(rows, image_id) == [work_id] for image_id, work_id in found)
-    exact = next(row for row in rows if (row["image_id"], row["work_id"]) == ("exact", "w3"))
+    exact = next(row for row in rows if (row["made_id"], row["work_id"]) == ("exact", "w3"))
     assert (exact["l2"], exact["tiled_l2"], exact["adaptive_ratio"]) == (0, 0, 0)
     assert (exact["half"], exact["neighbor_id"], exact["via"]) == ("train", "w3.0003", "pixels")
     assert exact["similarity"] is None
-    assert min(row["adaptive_ratio"] for row in rows if row["image_id"] == "new") > 0.7
+    assert min(row["adaptive_ratio"] for row in rows if row["made_id"] == "new") > 0.7
 
 
 def test_sixty_four_copies_of_a_work_do_not_spoil_its_ratio(tmp_path: Path) -> None:
@@ -172,14 +172,14 @@ def test_descriptor_and_caption_nominate_works_that_pixels_do_not(tmp_path: Path
     for work_id in ("w11", None):
         made.prompts.append({"prompt_id": "p", "work_id": work_id})
     rows, rejected = made.run(made.index(tmp_path / "a")[0], num_nearest=1)
-    via = {(row["image_id"], row["work_id"]): row["via"] for row in rows}
+    via = {(row["made_id"], row["work_id"]): row["via"] for row in rows}
     assert not rejected
     assert via["g", "w9"] == "descriptor"
     assert via["g", "w3"] == "descriptor+pixels"
     assert via["g", "w11"] == "caption"
     assert ("h", "w9") not in via
     assert ("h", "w11") not in via
-    similarity = {row["work_id"]: row["similarity"] for row in rows if row["image_id"] == "g"}
+    similarity = {row["work_id"]: row["similarity"] for row in rows if row["made_id"] == "g"}
     assert (similarity["w9"], similarity["w3"], similarity["w11"]) == (0.75, 0.25, None)
 
 
@@ -232,7 +232,7 @@ def test_values_equal_a_naive_double_loop(
     rows, _ = made.run(kit, **knobs, num_nearest=20)
     for k in range(3):
         expected = naive(made, f"g{k}", knobs)
-        found = {row["work_id"]: row for row in rows if row["image_id"] == f"g{k}"}
+        found = {row["work_id"]: row for row in rows if row["made_id"] == f"g{k}"}
         assert found.keys() == expected.keys()
         for work_id, values in expected.items():
             row = found[work_id]
@@ -263,7 +263,7 @@ def test_rows_do_not_depend_on_order_parts_or_blocks(
         apart += part.run(kit)[0]
 
     def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        return sorted(rows, key=lambda row: (row["image_id"], row["work_id"]))
+        return sorted(rows, key=lambda row: (row["made_id"], row["work_id"]))
 
     assert in_order(together) == in_order(backwards) == in_order(apart)
     for name in ("pixels.npy", "rows.parquet"):
@@ -310,7 +310,7 @@ def test_images_that_do_not_decode_are_rejected_and_the_rest_goes_on(tmp_path: P
     ]
     rows, rejected = made.run(kit)
     assert best_of(rows, "good") == ["w3"]
-    assert {row["image_id"] for row in rows} == {"good"}
+    assert {row["made_id"] for row in rows} == {"good"}
     assert [(bad.key, bad.code) for bad in rejected] == [
         ("bad", "truncated"),
         ("good", "missing-work"),

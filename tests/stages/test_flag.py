@@ -80,7 +80,8 @@ class World:
                 named = {"work_id": work, "half": self.halves[work], "neighbor_id": f"{work}-image"}
                 measured = {"via": "pixels", "similarity": None, "l2": 0.1, "tiled_l2": 0.1}
                 near = {"adaptive_ratio": ratio, "best": ratio is not None and ratio == least}
-                self.rows["matches"].append(ids | seen | named | measured | near)
+                match = ids | {"made_id": ids["image_id"]}
+                self.rows["matches"].append(match | seen | named | measured | near)
         return self
 
     def works(self) -> pa.Table:
@@ -146,7 +147,7 @@ def test_planted_copy_is_verbatim() -> None:
     (row,) = [row for row in rows if row["verdict"] == "verbatim"]
     assert (row["k"], row["n"], row["score"], row["threshold"]) == (1, 2, 0.25, 1.0)
     assert (row["k_low"], row["k_high"]) == clopper_pearson(1, 2)
-    assert (row["best_image_id"], row["neighbor_id"]) == ("m-p-2", "t1-image")
+    assert (row["best_made_id"], row["neighbor_id"]) == ("m-p-2", "t1-image")
     assert row["own_caption"] is True
     assert (row["num_controls"], row["control_best"]) == (2, 1.25)
     assert "closer than any of 2 control works" in row["reason"]
@@ -226,7 +227,7 @@ def test_the_score_is_that_of_a_hit() -> None:
     world = World().ask("p", "t1")
     world.make("p", "cc", {"t1": [0.3, 0.4], "t2": [0.2, 1.5]})
     row = next(row for row in world.judge() if row["work_id"] == "t1")
-    assert (row["k"], row["score"], row["best_image_id"]) == (1, np.float32(0.4), "m-p-1")
+    assert (row["k"], row["score"], row["best_made_id"]) == (1, np.float32(0.4), "m-p-1")
 
 
 def test_a_control_given_back_is_no_hit_of_the_caption() -> None:
@@ -342,7 +343,7 @@ def test_no_caption_is_lost_and_the_counts_add_up(spec: Sequence[Any]) -> None:
     models = {row["model_id"] for row in rows}
     once = {(row["model_id"], row["prompt_id"]): row["n"] for row in rows}
     examined = {
-        row["image_id"]
+        row["made_id"]
         for row in world.rows["matches"]
         if row["phase"] == "confirmation" and row["adaptive_ratio"] is not None
     }
