@@ -50,6 +50,10 @@ class Step:
     each: str = ""
     """Section of the case with named entries: the step runs once for each of them."""
 
+    across: str = ""
+    """Role of `uses` whose parts are used one at a time: every part of the input meets every part
+    of it in a task of its own, so that a new part of either side meets the others alone."""
+
 
 SOURCES: Mapping[str, Table] = {
     "train.files": FILES,

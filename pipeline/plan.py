@@ -101,12 +101,12 @@ def plan_step(number: int, step: Step, case: Case, known: tuple[Parts, Digests, 
             if parts.get(name) is None:
                 return StepPlan(step=step, waits_for=name)
     done, todo = [], []
-    for variant, config in variants(step, case):
-        seed = _constant(step, plain(config, models), parts)
+    for variant, config, uses in _toolsets(step, case, parts):
+        seed = _constant(step, plain(config, models), uses)
         tools = digest(seed)
         for name, inputs in _tasks(step, parts):
             identity = digest({**seed, "inputs": _digests(step.run.reads, inputs)})
-            full = f"{variant}.{name}" if variant else name
+            full = ".".join(filter(None, (variant, _part_across(step, uses), name)))
             record = find(step.writes, full, identity)
             if record is not None:
                 done.append(record)
@@ -121,11 +121,28 @@ def plan_step(number: int, step: Step, case: Case, known: tuple[Parts, Digests, 
                     identity=identity,
                     tools=tools,
                     inputs=inputs,
-                    uses={role: gather(parts, names) for role, names in step.uses.items()},
+                    uses=uses,
                     rows=sum(part.rows for part in inputs[first]),
                 )
             )
     return StepPlan(step=step, done=tuple(done), todo=tuple(todo))
+
+
+def _toolsets(
+    step: Step, case: Case, parts: Parts
+) -> Iterator[tuple[str, Any, dict[str, tuple[Part, ...]]]]:
+    """Yield variant, config and used parts of every set of tools that the step needs."""
+    uses = {role: gather(parts, names) for role, names in step.uses.items()}
+    for variant, config in variants(step, case):
+        if not step.across:
+            yield variant, config, uses
+            continue
+        for part in uses[step.across]:
+            yield variant, config, uses | {step.across: (part,)}
+
+
+def _part_across(step: Step, uses: Mapping[str, tuple[Part, ...]]) -> str:
+    return uses[step.across][0].name if step.across else ""
 
 
 def gather(parts: Parts, names: Names) -> tuple[Part, ...]:
@@ -133,9 +150,8 @@ def gather(parts: Parts, names: Names) -> tuple[Part, ...]:
     return tuple(part for name in names for part in parts[name] or ())
 
 
-def _constant(step: Step, config: Any, parts: Parts) -> dict[str, Any]:
+def _constant(step: Step, config: Any, uses: Mapping[str, tuple[Part, ...]]) -> dict[str, Any]:
     writes = step.run.writes
-    uses = {role: gather(parts, names) for role, names in step.uses.items()}
     return {
         "stage": step.run.name,
         "version": step.run.version,
@@ -160,8 +176,13 @@ def _read_of(wanted: Any, part: Part) -> Any:
 def _tasks(step: Step, parts: Parts) -> list[tuple[str, dict[str, tuple[Part, ...]]]]:
     inputs = {role: gather(parts, names) for role, names in step.reads.items()}
     if isinstance(step.run, FoldStage):
-        return [("all", inputs)]
-    return list(_together(step.run, inputs))
+        tasks = [("all", inputs)]
+    else:
+        tasks = list(_together(step.run, inputs))
+    # of nothing comes nothing: a case with images alone leaves the text half unmade
+    return [
+        task for task in tasks if any(part.rows for found in task[1].values() for part in found)
+    ]
 
 
 def _together(

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import FlowError
-from pipeline.flow import FLOW, SOURCES, check
-from pipeline.plan import _together
+from pipeline.flow import FLOW, SOURCES, Step, check
+from pipeline.plan import StepPlan, Task, _together, plan_step
 from pipeline.store import Part
-from tests.pipeline.toy import TOTAL
+from stages.contract import MapStage, columns, only_config
+from tests.pipeline.toy import ANSWERS, NUMBERS, TOTAL, TOTALS, NoConfig, ToyCase, total
 
 NAMES = st.sampled_from("abcdefgh")
 
@@ -70,3 +71,55 @@ def test_a_dataset_written_twice_is_refused() -> None:
 def test_a_dataset_of_another_table_is_refused() -> None:
     with pytest.raises(FlowError, match="cannot read"):
         check([FLOW[0]], {**SOURCES, "train.files": FLOW[0].run.writes})
+
+
+MEET = Step(
+    run=MapStage(
+        name="total",
+        reads={"numbers": columns("value", NUMBERS)},
+        writes=TOTALS,
+        config=NoConfig,
+        open=only_config,
+        run=total,
+        uses={"answers": columns("square", ANSWERS)},
+    ),
+    reads={"numbers": ("in.numbers",)},
+    uses={"answers": ("made.answers",)},
+    writes="made.totals",
+    across="answers",
+)
+
+
+def planned(numbers: str, answers: str, rows: int = 1) -> StepPlan:
+    def parts(names: str, column: str) -> list[Part]:
+        return [Part(name=name, rows=rows, columns={column: name}) for name in names]
+
+    known = {"in.numbers": parts(numbers, "value"), "made.answers": parts(answers, "square")}
+    case: Any = ToyCase()
+    return plan_step(0, MEET, case, (known, {}, lambda *_: None))
+
+
+def identities(tasks: tuple[Task, ...]) -> dict[str, str]:
+    return {task.name: task.identity for task in tasks}
+
+
+def test_every_part_meets_every_part_across_in_a_task_of_its_own() -> None:
+    tasks = planned("ab", "xy").todo
+    assert [task.name for task in tasks] == ["x.a", "x.b", "y.a", "y.b"]
+    assert [task.uses["answers"][0].name for task in tasks] == ["x", "x", "y", "y"]
+    assert len({task.identity for task in tasks}) == 4
+    # one set of tools for each part across, so that a worker opens it once
+    assert len({task.tools for task in tasks}) == 2
+
+
+def test_a_new_part_on_either_side_leaves_old_meetings_as_they_were() -> None:
+    before = identities(planned("ab", "xy").todo)
+    after = identities(planned("abc", "xyz").todo)
+    assert before.items() < after.items()
+    assert set(after) - set(before) == {"x.c", "y.c", "z.a", "z.b", "z.c"}
+
+
+def test_of_nothing_comes_nothing() -> None:
+    assert (
+        planned("", "xy").todo == planned("ab", "").todo == planned("ab", "xy", rows=0).todo == ()
+    )
