@@ -1,6 +1,6 @@
 """CIFAR-10: plants duplicates, trains a DDPM, runs the case, and marks it.
 
-    python -m benchmarks.cifar10 PARQUET OUT [--seed 1] [--steps 2500] [--samples 1024]
+    python -m benchmarks.cifar10 PARQUET OUT [--seed 1] [--steps 4000] [--samples 1024]
 
 The Parquet file has one encoded photograph per row in the column `jpeg` (or `--image-column`). A
 coin sends equally many photographs to the training set and to the controls; some of the training
@@ -47,13 +47,13 @@ class Plan:
     per_half: int = 5000
     """Photographs in the training set, and as many controls."""
 
-    planted: int = 20
+    planted: int = 16
     """Training photographs that are repeated."""
 
-    copies: int = 128
+    copies: int = 256
     """Times that each of them stands in the training set."""
 
-    steps: int = 2500
+    steps: int = 4000
     """Training steps."""
 
     batch: int = 32
