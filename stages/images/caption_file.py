@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from stages.contract import Rejected, StageError
-from stages.images.fields import text_of
+from stages.sources.fields import text_of
 
 _DELIMITERS = ",;\t"
 

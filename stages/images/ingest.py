@@ -6,11 +6,8 @@ bytes are stored untouched.
 Dimension key: H height, W width, C = 3 channels (RGB).
 """
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +16,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from stages.contract import Kit, MapStage, Out, Rejected, StageError, whole
-from stages.images.fields import FIELDS
-from stages.images.read_folder import read_folder
+from stages.contract import Kit, MapStage, Out, Rejected, whole
 from stages.images.read_parquet import read_parquet
 from stages.images.read_tar import read_tar
-from stages.images.sources import File, Found, IngestConfig, RefusedError, kind_of, root_of
+from stages.images.sources import LAYOUT, IngestConfig
 from stages.pixels import DecodeError, decode
+from stages.sources.beside import read_folder
+from stages.sources.places import File, Found, files_of, id_of
+from stages.sources.refused import RefusedError, read_never, with_own_keys
 from stages.tables import FILES, IMAGES
 
 PDQ_SIDE = 512
@@ -33,7 +31,6 @@ PDQ_SIDE = 512
 photograph would otherwise take seconds."""
 
 _BATCH_ROWS = 256
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 READERS: Mapping[str, Callable[[File], Iterator[Found | Rejected]]] = {
     "folder": read_folder,
@@ -55,23 +52,7 @@ def open_ingest(config: IngestConfig, _: Kit) -> IngestTools:
     Raises:
         StageError: the list cannot be read, or a line of it is no sha256.
     """
-    if config.never is None:
-        return IngestTools(config, frozenset())
-    try:
-        lines = Path(config.never).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StageError(f"never: {config.never} cannot be read: {error}") from error
-    digests = set()
-    for number, line in enumerate(lines, 1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            digest = line.split()[0].lower()
-            if not _SHA256.fullmatch(digest):
-                expected = "expected a sha256 of 64 hex digits"
-                raise StageError(
-                    f"never: {config.never}, line {number}: {expected}, got {digest!r}"
-                )
-            digests.add(digest)
-    return IngestTools(config, frozenset(digests))
+    return IngestTools(config, read_never(config.never))
 
 
 def ingest(inputs: Mapping[str, pa.Table], tools: IngestTools) -> Out:
@@ -95,7 +76,7 @@ def ingest(inputs: Mapping[str, pa.Table], tools: IngestTools) -> Out:
     rows: list[Mapping[str, Any]] = []
     rejected: list[Rejected] = []
     seen: set[str] = set()
-    for file in _files(inputs["files"], tools.config):
+    for file in files_of(inputs["files"], tools.config):
         for item in READERS[file.kind](file):
             if isinstance(item, Rejected):
                 rejected.append(item)
@@ -108,16 +89,7 @@ def ingest(inputs: Mapping[str, pa.Table], tools: IngestTools) -> Out:
                 batches.append(IMAGES.of_rows(rows))
                 rows.clear()
     batches.append(IMAGES.of_rows(rows))
-    return Out(pa.concat_tables(batches), _with_own_keys(rejected))
-
-
-def image_id_of(*place: str | int) -> str:
-    """Return the id of an input image: sha256 of where it came from.
-
-    Args:
-        place: dataset, number of the source, path within it, member of a tar, row.
-    """
-    return sha256(json.dumps(place, separators=(",", ":")).encode()).hexdigest()
+    return Out(pa.concat_tables(batches), with_own_keys(rejected))
 
 
 def pdq_of(rgb_HWC: NDArray[np.uint8]) -> tuple[str, int]:
@@ -137,24 +109,9 @@ def pdq_of(rgb_HWC: NDArray[np.uint8]) -> tuple[str, int]:
     return np.packbits(bits.astype(np.uint8)).tobytes().hex(), int(quality)
 
 
-def _files(table: pa.Table, config: IngestConfig) -> Iterator[File]:
-    for row in table.to_pylist():
-        source = config.sources[row["source"]]
-        yield File(
-            source=row["source"],
-            path=row["path"],
-            kind=kind_of(row["path"], source.kind),
-            first=row["first"],
-            num_groups=row["count"],
-            root=root_of(source.path),
-            columns=source.columns,
-            max_bytes=config.max_bytes,
-        )
-
-
 def _image(file: File, found: Found, tools: IngestTools, seen: set[str]) -> Mapping[str, Any]:
     config = tools.config
-    image_id = image_id_of(config.dataset, file.source, file.path, found.member, found.row)
+    image_id = id_of(config.dataset, file.source, file.path, found.member, found.row)
     if image_id in seen:
         raise RefusedError("repeated", "the same place a second time; the first is kept")
     if len(found.data) > config.max_bytes:
@@ -165,7 +122,7 @@ def _image(file: File, found: Found, tools: IngestTools, seen: set[str]) -> Mapp
     rgb_HWC, name = decode(found.data, max_pixels=config.max_pixels)
     pdq, quality = pdq_of(rgb_HWC)
     seen.add(image_id)
-    return dict.fromkeys(FIELDS) | {
+    return dict.fromkeys(LAYOUT.fields) | {
         "image_id": image_id,
         "place": found.place,
         "sha256": digest,
@@ -177,16 +134,6 @@ def _image(file: File, found: Found, tools: IngestTools, seen: set[str]) -> Mapp
         **found.said,
         "bytes": found.data,
     }
-
-
-def _with_own_keys(rejected: list[Rejected]) -> list[Rejected]:
-    # a place may fail more than once, and the table of rejected rows wants one key for each
-    out, times = [], dict[str, int]()
-    for item in rejected:
-        times[item.key] = times.get(item.key, 0) + 1
-        again = times[item.key] > 1
-        out.append(item._replace(key=f"{item.key} ({times[item.key]})") if again else item)
-    return out
 
 
 STAGE = MapStage(

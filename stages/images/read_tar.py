@@ -16,14 +16,10 @@ from tarfile import HeaderError, ReadError
 from typing import IO, NamedTuple, Self, cast
 
 from stages.contract import Rejected
-from stages.images.fields import MAX_SIDECAR_BYTES, from_sidecars
-from stages.images.sources import File, Found, RefusedError, place_of, real_path
-
-IMAGE_SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".tif", ".tiff", ".bmp"),
-    *(".avif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".svg", ".eps", ".ico", ".ppm"),
-)
-"""File names that promise an image; the second line is not opened, but rejected with a reason."""
+from stages.images.sources import IMAGE_SUFFIXES
+from stages.sources.beside import MAX_SIDECAR_BYTES, from_sidecars
+from stages.sources.places import File, Found, place_of, real_path
+from stages.sources.refused import RefusedError
 
 _DAMAGE = (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, zlib.error)
 _GZIP = b"\x1f\x8b"

@@ -1,36 +1,43 @@
-"""Sources: what a case may name as input, and how a file of it is reached on this machine.
+"""Sources of images: what a case may say of them, and what their files look like."""
 
-A source is a folder, a file or a pattern on a disk that every worker sees. Paths of its files are
-relative to its root, so that a case can move; nothing outside the root is ever read.
-"""
-
-import errno
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
 
 from stages.contract import FileText, PathText
 from stages.pixels import MAX_PIXELS, MAX_PIXELS_EVER, MIN_SIDE
+from stages.sources.places import Layout
 
-Kind = Literal["folder", "webdataset", "parquet"]
+IMAGE_SUFFIXES = (
+    *(".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".tif", ".tiff", ".bmp"),
+    *(".avif", ".heic", ".heif", ".jxl", ".jp2", ".psd", ".svg", ".eps", ".ico", ".ppm"),
+)
+"""File names that promise an image; the second line is not opened, but rejected with a reason."""
 
-_MAGIC = re.compile(r"[*?\[]")
-_LOST = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
+
+def _misfit(kind: Any) -> str:
+    is_struct = pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+    inner = kind.field("bytes").type if is_struct else kind
+    fits = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_null)
+    if any(fit(inner) for fit in fits):
+        return ""
+    return "expected binary, or a struct with binary `bytes`"
 
 
-class RefusedError(ValueError):
-    """Something in a source cannot be used, for a reason that trying again would not mend.
-
-    Attributes:
-        code: one word for the reason.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+LAYOUT = Layout(
+    noun="image",
+    endings={
+        "folder": IMAGE_SUFFIXES,
+        "webdataset": (".tar", ".tar.gz", ".tgz"),
+        "parquet": (".parquet",),
+    },
+    main="image",
+    fields=("caption", "title", "artist", "year", "licence", "url"),
+    usual={"caption": ("caption", "text", "TEXT"), "licence": ("licence", "license")},
+    misfit=_misfit,
+    sidecars={".json": "", ".txt": "caption"},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,9 @@ class SourceColumns:
 
     A name that is not given is looked up under its usual names and may be missing.
     """
+
+    layout: ClassVar[Layout] = LAYOUT
+    """What files of images look like."""
 
     image: str | None = None
     """Parquet: column with the image, as bytes or as {bytes, path}; usual name `image`.
@@ -110,104 +120,3 @@ class IngestConfig:
             raise ValueError(f"max_pixels: expected 4 to {MAX_PIXELS_EVER}, got {self.max_pixels}")
         if self.max_bytes < 1:
             raise ValueError(f"max_bytes: expected 1 or more bytes, got {self.max_bytes}")
-
-
-class File(NamedTuple):
-    """One row of FILES, with what the case says of its source."""
-
-    source: int
-    path: str
-    kind: Kind
-    first: int
-    num_groups: int
-    root: Path
-    columns: SourceColumns
-    max_bytes: int
-
-
-class Found(NamedTuple):
-    """An image as found in a source, not yet decoded."""
-
-    place: str
-    member: str
-    row: int
-    data: bytes
-    said: Mapping[str, Any]
-
-
-def place_of(file: File, *, member: str = "", row: int | None = None) -> str:
-    """Return where in the sources something lies, for a person: `0:cats/1.tar!1.jpg`, `0:a#7`."""
-    end = f"!{member}" if member else ""
-    return f"{file.source}:{file.path}{end}" + ("" if row is None else f"#{row}")
-
-
-def root_of(path: str) -> Path:
-    """Return the folder that the paths of a source are relative to: the plain part of a pattern."""
-    found = Path(path)
-    if found.is_dir():
-        return found
-    if found.exists() or not is_pattern(path):
-        return found.parent
-    return Path(*takewhile(lambda part: not _MAGIC.search(part), found.parts))
-
-
-def is_pattern(path: str) -> bool:
-    """Return whether a path is a pattern rather than the name of something that is there."""
-    return bool(_MAGIC.search(path)) and not Path(path).exists()
-
-
-def kind_of(path: str, kind: str = "auto") -> Kind:
-    """Return how a file is read.
-
-    >>> kind_of("a/00001.tar"), kind_of("b.parquet"), kind_of("c.PNG"), kind_of("x", "parquet")
-    ('webdataset', 'parquet', 'folder', 'parquet')
-    """
-    name = PurePosixPath(path).name.lower()
-    if kind == "parquet" or (kind == "auto" and name.endswith(".parquet")):
-        return "parquet"
-    if kind == "webdataset" or (kind == "auto" and name.endswith((".tar", ".tar.gz", ".tgz"))):
-        return "webdataset"
-    return "folder"
-
-
-def real_path(root: Path, path: str) -> Path:
-    """Return the real path of a readable file within a source.
-
-    Raises:
-        RefusedError: `outside` if a link leads out of the source, `unreadable` if it is no file.
-        OSError: the disk failed; trying again may help.
-    """
-    try:
-        real = (root / path).resolve(strict=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
-        raise _refusal(error) from error
-    if not real.is_relative_to(root.resolve()):
-        raise RefusedError("outside", "a link that leads out of the source; copy the file into it")
-    if not real.is_file():
-        raise RefusedError("unreadable", "not a file; folders behind links are not followed")
-    return real
-
-
-def read_within(root: Path, path: str, *, max_bytes: int) -> bytes:
-    """Return the bytes of a file within a source.
-
-    Raises:
-        RefusedError: as `real_path`, and `too-large` beyond max_bytes.
-        OSError: the disk failed; trying again may help.
-    """
-    real = real_path(root, path)
-    try:
-        with real.open("rb") as file:
-            data = file.read(max_bytes + 1)
-    except OSError as error:
-        raise _refusal(error) from error
-    if len(data) > max_bytes:
-        raise RefusedError("too-large", f"more than {max_bytes} bytes, the limit")
-    return data
-
-
-def _refusal(error: OSError | RuntimeError) -> Exception:
-    if isinstance(error, OSError) and error.errno not in _LOST:
-        return error
-    why = error.strerror if isinstance(error, OSError) else "a loop of links"
-    return RefusedError("unreadable", f"cannot be opened: {why}")

@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stages.contract import Kit, Out, StageError
-from stages.images import read_parquet
-from stages.images.fields import text_of, year_of
-from stages.images.ingest import STAGE, image_id_of, ingest, open_ingest, pdq_of
-from stages.images.listing import list_files
+from stages.images.ingest import STAGE, ingest, open_ingest, pdq_of
 from stages.images.sources import IngestConfig, Source, SourceColumns
+from stages.sources import parquet as read_parquet
+from stages.sources.fields import text_of, year_of
+from stages.sources.listing import list_files
+from stages.sources.places import id_of as image_id_of
 from stages.tables import FILES, IMAGES
 
 PDQ_SAME = 31  # the distance below which the authors of PDQ call two images the same

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.contract import StageError
-from stages.images import listing
-from stages.images.listing import list_files
 from stages.images.sources import IngestConfig, Source, SourceColumns
+from stages.sources import listing
+from stages.sources.listing import list_files
 from stages.tables import FILES
 
 
