@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that `--help` answers at once.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("say how far the run is", "palimpsest status mycase.yaml --json"),
     "report": ("write the report of a finished run again", "palimpsest report mycase.yaml"),
     "lookup": ("what of this artist came back?", 'palimpsest lookup "Ada Name" mycase.yaml'),
+    "compare-text": (
+        "say what of an output stands in a work, from two files",
+        "palimpsest compare-text output.txt work.txt --html page.html",
+    ),
     "check": ("read every file again and compare digests", "palimpsest check mycase.yaml"),
     "gc": ("remove superseded parts and litter", "palimpsest gc mycase.yaml"),
 }
@@ -44,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
             epilog=f"example:\n  {example}\n\n{EXIT_CODES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        if name == "compare-text":
+            _add_files(verb)
+            continue
         if name == "lookup":
             verb.add_argument("name", metavar="NAME", help="artist, as people write the name")
         if name == "run":
@@ -55,6 +63,17 @@ def parser() -> argparse.ArgumentParser:
         )
         verb.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     return out
+
+
+def _add_files(verb: argparse.ArgumentParser) -> None:
+    """Give a verb two files instead of a case."""
+    verb.add_argument("output", metavar="OUTPUT", help="file of what a model wrote")
+    verb.add_argument("work", metavar="WORK", help="file of a work")
+    verb.add_argument(
+        "--prompt", metavar="FILE", help="what the model was given; its words are subtracted"
+    )
+    verb.add_argument("--html", metavar="PATH", help="write a page with both texts side by side")
+    verb.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
 def _version() -> str:
@@ -72,18 +91,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pipeline.errors import PalimpsestError
 
     try:
-        from pipeline import verbs
-
-        verb: Callable[[Any, Path | None], tuple[dict[str, Any], str, int]] = getattr(
-            verbs, asked.verb
-        )
-        found, text, code = verb(asked, _case_path(asked))
+        found, text, code = _answer(asked)
     except PalimpsestError as error:
         return _fail(asked, str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail(asked, "interrupted; running again goes on where it stopped", 130)
-    print(json.dumps(found, ensure_ascii=False) if asked.json else text)
+    _print(json.dumps(found, ensure_ascii=False) if asked.json else text)
     return code
+
+
+def _print(text: str) -> None:
+    """Print; a reader that has seen enough, such as `head`, may close the pipe before the end."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # what is left in the buffer would fail once more when the program ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _answer(asked: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    if asked.verb == "compare-text":
+        # answers at once: what runs need is not imported
+        from pipeline.compare_text import compare_text
+
+        return compare_text(asked)
+    from pipeline import verbs
+
+    verb: Callable[[Any, Path | None], tuple[dict[str, Any], str, int]] = getattr(verbs, asked.verb)
+    return verb(asked, _case_path(asked))
 
 
 def _fail(asked: argparse.Namespace, message: str, code: int) -> int:

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -124,3 +125,13 @@ def test_usage_error_exits_with_2() -> None:
         [sys.executable, "-m", "pipeline.cli", "fly"], capture_output=True, check=False
     )
     assert done.returncode == 2
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    """`palimpsest show | head -1` ends quietly."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "pipeline.cli", "init", str(tmp_path / "case.yaml")]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
