@@ -26,9 +26,23 @@ from stages.images.prompts import PromptsConfig
 from stages.images.sample import SampleConfig
 from stages.images.search import SearchConfig
 from stages.images.sources import IngestConfig
+from stages.text.chance import ChanceConfig
+from stages.text.count import CountConfig
+from stages.text.gather import GatherConfig
+from stages.text.openings import OpeningsConfig
+from stages.text.overlap import OverlapConfig
+from stages.text.pairs import PassagesConfig
+from stages.text.read_outputs import OutputsConfig
+from stages.text.twins import TwinsConfig
+from stages.text.works import TextsConfig
+from stages.text.write import WriteConfig
 from stages.verdicts.attribute import AttributeConfig
 from stages.verdicts.calibrate import CalibrateConfig
+from stages.verdicts.credit_texts import CreditTextsConfig
 from stages.verdicts.flag import FlagConfig
+from stages.verdicts.judge_texts import JudgeTextsConfig
+
+TEXT_SECTIONS = ("train_texts", "control_texts", "outputs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +75,8 @@ class Case:
     models: Mapping[str, SampleConfig] = field(default_factory=dict)
     """Models under test, by a short name, each with its sampling settings."""
 
-    embed: EmbedConfig
-    """Descriptor of the images."""
+    embed: EmbedConfig | None = None
+    """Descriptor of the images; a case with images needs one."""
 
     duplicates: DuplicatesConfig = field(default_factory=DuplicatesConfig)
     """When two input images are one work."""
@@ -97,15 +111,58 @@ class Case:
     attribute: AttributeConfig = field(default_factory=AttributeConfig)
     """How findings are counted per work and artist."""
 
+    train_texts: TextsConfig = field(default_factory=TextsConfig)
+    """Texts that the language model may have learnt from."""
+
+    control_texts: TextsConfig = field(default_factory=TextsConfig)
+    """Texts of the same kind that it cannot have seen, as many as of the others."""
+
+    outputs: OutputsConfig = field(default_factory=OutputsConfig)
+    """What a language model wrote elsewhere, with every attempt, the failed ones too."""
+
+    writers: Mapping[str, WriteConfig] = field(default_factory=dict)
+    """Language models under test, by a short name, each with its settings."""
+
+    twins: TwinsConfig = field(default_factory=TwinsConfig)
+    """When two texts are one work."""
+
+    count: CountConfig = field(default_factory=CountConfig)
+    """How often each word stands in the control texts."""
+
+    openings: OpeningsConfig = field(default_factory=OpeningsConfig)
+    """What the language models are given, and with how many seeds."""
+
+    gather: GatherConfig = field(default_factory=GatherConfig)
+    """Outputs that are searched together."""
+
+    overlap: OverlapConfig = field(default_factory=OverlapConfig)
+    """Which runs of words of the outputs stand in the texts."""
+
+    passages: PassagesConfig = field(default_factory=PassagesConfig)
+    """How an output and a text are compared."""
+
+    chance: ChanceConfig = field(default_factory=ChanceConfig)
+    """How often unrelated works share a run of words."""
+
+    judge_texts: JudgeTextsConfig = field(default_factory=JudgeTextsConfig)
+    """When a passage becomes a verdict."""
+
+    credit_texts: CreditTextsConfig = field(default_factory=CreditTextsConfig)
+    """How findings are counted per work and author."""
+
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     """Where it runs; changes no result."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_rejected <= 1:
             raise ValueError(f"max_rejected: expected a share in [0, 1], found {self.max_rejected}")
-        for name in ("train", "control", "suspect"):  # the section is part of every image_id
+        for name in ("train", "control", "suspect", *TEXT_SECTIONS):  # part of every id
             section = replace(getattr(self, name), dataset=name)
             object.__setattr__(self, name, section)
+        texts = self.writers or any(getattr(self, name).sources for name in TEXT_SECTIONS)
+        images = self.models or any((self.train.sources, self.suspect.sources))
+        if self.embed is None and (images or not texts):
+            raise ValueError("embed: missing; EmbedConfig is required where images are examined")
 
 
 def load(path: Path) -> Case:

@@ -4,11 +4,10 @@ A dataset is `place.noun`. A step reads only what an earlier line wrote; a role 
 datasets of the same columns, which are read one after the other.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
-from pipeline.errors import FlowError
-from stages.contract import Artefact, Columns, Stage, Table
+from pipeline.steps import Step
+from stages.contract import Table
 from stages.images import (
     adopt,
     cliques,
@@ -23,42 +22,34 @@ from stages.images import (
     search,
 )
 from stages.tables import FILES
-from stages.verdicts import attribute, calibrate, flag
-
-Names = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One stage placed in the flow: the datasets it reads, uses and writes."""
-
-    run: Stage
-    """The stage."""
-
-    reads: Mapping[str, Names]
-    """Role -> datasets, read one after the other."""
-
-    writes: str
-    """Dataset, new in the flow."""
-
-    uses: Mapping[str, Names] = field(default_factory=dict)
-    """Role -> artefact or datasets for look-ups."""
-
-    knobs: str = ""
-    """Section of the case that holds the config; empty means the name of the stage."""
-
-    each: str = ""
-    """Section of the case with named entries: the step runs once for each of them."""
-
-    across: str = ""
-    """Role of `uses` whose parts are used one at a time: every part of the input meets every part
-    of it in a task of its own, so that a new part of either side meets the others alone."""
-
+from stages.text import (
+    align,
+    chance,
+    count,
+    gather,
+    measure,
+    openings,
+    overlap,
+    read_outputs,
+    twins,
+    works,
+    write,
+)
+from stages.verdicts import attribute, calibrate, credit_texts, flag, judge_texts
 
 SOURCES: Mapping[str, Table] = {
     "train.files": FILES,
     "control.files": FILES,
     "suspect.files": FILES,
+    "train_texts.files": FILES,
+    "control_texts.files": FILES,
+    "outputs.files": FILES,
+}
+
+PASSAGES = {
+    "texts": ("train.texts", "control.texts"),
+    "works": ("input.text_works",),
+    "frequencies": ("input.frequencies",),
 }
 
 FLOW = (
@@ -165,47 +156,105 @@ FLOW = (
         },
         writes="made.artists",
     ),
+    # the same for texts: works, and what a language model writes when it is given their beginnings
+    Step(
+        run=works.STAGE,
+        reads={"files": ("train_texts.files",)},
+        writes="train.texts",
+        knobs="train_texts",
+    ),
+    Step(
+        run=works.STAGE,
+        reads={"files": ("control_texts.files",)},
+        writes="control.texts",
+        knobs="control_texts",
+    ),
+    Step(
+        run=twins.STAGE,
+        reads={"train": ("train.texts",), "control": ("control.texts",)},
+        writes="input.text_works",
+    ),
+    Step(run=count.STAGE, reads={"texts": ("control.texts",)}, writes="input.frequencies"),
+    Step(
+        run=openings.STAGE,
+        reads={
+            "works": ("input.text_works",),
+            "lengths": ("train.texts", "control.texts"),
+            "texts": ("train.texts", "control.texts"),
+        },
+        writes="made.openings",
+        given="writers",
+    ),
+    Step(
+        run=write.STAGE,
+        reads={"prompts": ("made.openings",)},
+        writes="made.written",
+        each="writers",
+    ),
+    Step(
+        run=read_outputs.STAGE,
+        reads={"files": ("outputs.files",)},
+        writes="made.imported",
+        knobs="outputs",
+    ),
+    Step(
+        run=gather.STAGE,
+        reads={"outputs": ("made.written", "made.imported")},
+        writes="made.outputs",
+    ),
+    # where outputs and works meet
+    Step(
+        run=overlap.STAGE,
+        reads={"texts": ("train.texts", "control.texts")},
+        uses={"outputs": ("made.outputs",)},
+        across="outputs",
+        writes="made.runs",
+    ),
+    Step(
+        run=align.STAGE,
+        reads={"outputs": ("made.outputs",), "runs": ("made.runs",)},
+        uses=PASSAGES,
+        writes="made.spans",
+        knobs="passages",
+    ),
+    Step(
+        run=measure.STAGE,
+        reads={"outputs": ("made.outputs",), "runs": ("made.runs",)},
+        uses=PASSAGES,
+        writes="made.text_matches",
+        knobs="passages",
+    ),
+    Step(
+        run=chance.STAGE,
+        reads={
+            "works": ("input.text_works",),
+            "control": ("control.texts",),
+            "train": ("train.texts",),
+        },
+        writes="input.chances",
+    ),
+    Step(
+        run=judge_texts.STAGE,
+        reads={
+            "prompts": ("made.openings",),
+            "outputs": ("made.outputs",),
+            "matches": ("made.text_matches",),
+        },
+        uses={
+            "chances": ("input.chances",),
+            "works": ("input.text_works",),
+            "all_matches": ("made.text_matches",),
+            "spans": ("made.spans",),
+        },
+        writes="made.text_findings",
+    ),
+    Step(
+        run=credit_texts.STAGE,
+        reads={
+            "findings": ("made.text_findings",),
+            "works": ("input.text_works",),
+            "texts": ("train.texts", "control.texts"),
+        },
+        writes="made.authors",
+    ),
 )
-
-
-def describe(flow: Iterable[Step]) -> str:
-    """Return the flow as text, one step a line: datasets read, stage, dataset written."""
-    lines = []
-    for step in flow:
-        read = [name for names in (*step.reads.values(), *step.uses.values()) for name in names]
-        each = f", for each of `{step.each}`" if step.each else ""
-        lines.append(f"{step.run.name:13}-> {step.writes:19}from {', '.join(read)}{each}")
-    return "\n".join(lines)
-
-
-def check(flow: Iterable[Step], sources: Mapping[str, Table]) -> None:
-    """Check that every step reads only what an earlier step wrote, in the table it expects.
-
-    Raises:
-        FlowError: a dataset is missing, written twice, or of another table.
-    """
-    written: dict[str, Table | Artefact] = dict(sources)
-    for step in flow:
-        for wanted, given in ((step.run.reads, step.reads), (step.run.uses, step.uses)):
-            _check_roles(step, wanted, given, written)
-        if step.writes in written:
-            raise FlowError(f"{step.run.name}: {step.writes} is written twice")
-        written[step.writes] = step.run.writes
-
-
-def _check_roles(
-    step: Step,
-    wanted: Mapping[str, Columns | Artefact],
-    given: Mapping[str, Names],
-    written: Mapping[str, Table | Artefact],
-) -> None:
-    if set(wanted) != set(given):
-        raise FlowError(f"{step.run.name} wants roles {sorted(wanted)}, got {sorted(given)}")
-    for role, names in given.items():
-        for name in names:
-            if name not in written:
-                raise FlowError(f"{step.run.name} reads {name}, which no earlier step writes")
-            want, have = wanted[role], written[name]
-            fits = have in want.of if isinstance(want, Columns) else have == want
-            if not fits:
-                raise FlowError(f"{step.run.name} cannot read {name} as {role}: it is {have.name}")

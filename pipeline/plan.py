@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.case import Case
-from pipeline.flow import Names, Step
 from pipeline.identity import Digests, digest, plain, schema_value
+from pipeline.steps import Names, Step
 from pipeline.store import Part, Record
 from stages.contract import Columns, FoldStage, MapStage, Table
 
@@ -82,7 +82,7 @@ def variants(step: Step, case: Case) -> Iterator[tuple[str, Any]]:
     """Yield the name and config of each variant of a step; most have one without a name."""
     if step.each:
         yield from getattr(case, step.each).items()
-    else:
+    elif not step.given or getattr(case, step.given):
         yield "", getattr(case, step.knobs or step.run.name)
 
 

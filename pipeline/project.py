@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pipeline.case import Case, load, located
 from pipeline.errors import CaseError
-from pipeline.flow import FLOW, SOURCES, check
+from pipeline.flow import FLOW, SOURCES
 from pipeline.identity import Digests, contents_of
 from pipeline.plan import StepPlan, plan_step
 from pipeline.sources import SourcePart, list_source
+from pipeline.steps import check
 from pipeline.store import Part, Store
 from stages.models.files import ModelError, ModelRef, model_digest
 

@@ -19,11 +19,11 @@ from pipeline.case import located
 from pipeline.cluster import Crew, open_crew
 from pipeline.crew import Death, find_deadly, work_through
 from pipeline.errors import DiskFullError, RunError, StoreError
-from pipeline.flow import Step
 from pipeline.identity import Digests, digest, schema_value
 from pipeline.inputs import read_role, row_keys
 from pipeline.plan import StepPlan, Task, plan_step, variants
 from pipeline.sources import SourcePart
+from pipeline.steps import Step
 from pipeline.store import Part, Record, Store
 from pipeline.worker import Order
 from stages.contract import Columns, FoldStage, Table

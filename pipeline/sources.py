@@ -13,8 +13,8 @@ from pipeline.errors import CaseError
 from pipeline.identity import column_digest
 from pipeline.store import Part
 from stages.contract import StageError
-from stages.images.listing import list_files
-from stages.images.sources import IngestConfig
+from stages.sources.listing import list_files
+from stages.sources.places import Sources
 from stages.tables import FILES
 
 PART_BYTES = 64 << 20
@@ -29,7 +29,7 @@ class SourcePart(NamedTuple):
     rows: pa.Table
 
 
-def list_source(config: IngestConfig) -> list[SourcePart]:
+def list_source(config: Sources) -> list[SourcePart]:
     """Return the files that a section of the case names, cut into parts.
 
     Raises:

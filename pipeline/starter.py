@@ -35,6 +35,20 @@ embed:
 
 prompts:
   run_seed: 1
+
+# Texts, beside the images or instead of them (then leave out all above but name and setting):
+# train_texts:            # what a language model may have learnt from
+#   sources:
+#     - path: books       # folder of .txt, .md, .html and .pdf, JSON lines, or Parquet
+# control_texts:          # as many texts of the same kind that it cannot have seen
+#   sources:
+#     - path: control.jsonl
+# outputs:                # what it wrote elsewhere: prompt, output, model, attempt; failures too
+#   sources:
+#     - path: outputs.jsonl
+# writers:                # or a model on this machine, which is given beginnings of the texts
+#   writer:
+#     model: {{path: gpt}}  # a transformers folder
 """
 
 

@@ -93,10 +93,10 @@ class _Attempt:
         folders, datasets = {}, {}
         for role, wanted in self.order.stage.uses.items():
             parts = self.order.task.uses[role]
-            if isinstance(wanted, Artefact):
-                folders[role] = (self.store.root / parts[0].files[0].path).parent
-            else:
+            if not isinstance(wanted, Artefact):
                 datasets[role] = Dataset(self.store, wanted.of[0], parts)
+            elif parts:  # an artefact of nothing was not made
+                folders[role] = (self.store.root / parts[0].files[0].path).parent
         device, threads = self.order.device, self.order.threads
         return Kit(folders=folders, datasets=datasets, device=device, threads=threads)
 

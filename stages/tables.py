@@ -30,7 +30,12 @@ MADE_ID = column(
     "made_id", TEXT, "generation: image_id of an image, output_id of a text", unit="hex"
 )
 TEXT_ID = column("text_id", TEXT, "where the text came from: sha256 of its place", unit="hex")
-OUTPUT_ID = column("output_id", TEXT, "digest of model, prompt, settings and attempt", unit="hex")
+OUTPUT_ID = column(
+    "output_id",
+    TEXT,
+    "digest of model, prompt, settings and attempt, or of the place of an imported row",
+    unit="hex",
+)
 SET = column("set", TEXT, "outputs that are searched together: writer or file, and number")
 NO_TEXT = "a match of images"
 NO_IMAGE = "a match of texts"
@@ -70,8 +75,16 @@ FILES = Table(
             column("place", TEXT, "source number, path within the source and first row group"),
             column("source", pa.int32(), "number of the source in the case", unit="0.."),
             column("path", TEXT, "path within the source"),
-            column("first", pa.int32(), "first row group of a Parquet file, else 0"),
-            column("count", pa.int32(), "number of row groups of a Parquet file, else 1"),
+            column(
+                "first",
+                pa.int32(),
+                "first row group of a Parquet file or block of 64 MiB of JSON lines, else 0",
+            ),
+            column(
+                "count",
+                pa.int32(),
+                "row groups or blocks; 0 for all blocks that follow, 1 for another file",
+            ),
             column("size", pa.int64(), "size of the file", unit="bytes"),
             column("mtime_ns", pa.int64(), "time of last change", unit="ns since 1970"),
         ]
@@ -351,7 +364,10 @@ FINDINGS = Table(
                 "score", pa.float32(), "best value over the confirmation seeds", null="no match"
             ),
             column(
-                "threshold", pa.float32(), "a match lies strictly below it", null="none was set"
+                "threshold",
+                pa.float32(),
+                "a match lies strictly below it; of words, at it or above",
+                null="none was set",
             ),
             column("control_best", pa.float32(), "best value of any control work", null="none"),
             column("num_controls", pa.int32(), "control works that the score was compared with"),
@@ -420,7 +436,6 @@ TEXTS = Table(
             ),
         ]
     ),
-    groups=("text_id",),
     blobs=("bytes",),
 )
 

@@ -2,7 +2,8 @@ import re
 from pathlib import Path
 
 from pipeline.cli import VERBS
-from pipeline.flow import FLOW, describe
+from pipeline.flow import FLOW
+from pipeline.steps import describe
 
 ROOT = Path(__file__).parents[1]
 

@@ -134,8 +134,9 @@ def _snapshot(ref: ModelRef) -> Path:
 
     weights = [f"*.{ref.variant}.safetensors", f"*.{ref.variant}-*.safetensors"]
     wanted = ["*.json", "*.txt", "*.model", *(weights if ref.variant else ["*.safetensors"])]
-    # root files are single-file copies of the same model, except those of open_clip
-    patterns = ["*.json", *(f"*/{each}" for each in wanted), "open_clip*.safetensors"]
+    # root files are single-file copies of the same model, but not with open_clip and transformers
+    roots = ["*.json", "*.txt", "*.model", "open_clip*.safetensors", "model*.safetensors"]
+    patterns = [*roots, *(f"*/{each}" for each in wanted)]
     if ref.torchscript:
         patterns = ["*.torchscript*"]
     unwanted = [] if ref.variant else ["*.fp16*.safetensors", "*.bf16*.safetensors", "*.non_ema*"]

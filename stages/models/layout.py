@@ -1,9 +1,10 @@
 """Model layout: which files of a model will be loaded, and why others never are.
 
-Three kinds of model are known: a folder of diffusers (`model_index.json`), a folder of open_clip
-(`open_clip_config.json`) and a single file of TorchScript. Only safetensors are weights: they hold
-numbers and nothing else, while a pickle (.bin, .pt, .pth, .ckpt) runs code when it is opened. A
-pickle that lies beside safetensors is left alone; one that stands alone is refused.
+Four kinds of model are known: a folder of diffusers (`model_index.json`), of open_clip
+(`open_clip_config.json`) or of transformers (`config.json` with a `model_type`), and a single file
+of TorchScript. Only safetensors are weights: they hold numbers and nothing else, while a pickle
+(.bin, .pt, .pth, .ckpt) runs code when it is opened. A pickle that lies beside safetensors is left
+alone; one that stands alone is refused.
 """
 
 import json
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["diffusers", "open_clip", "torchscript"]
+Kind = Literal["diffusers", "open_clip", "transformers", "torchscript"]
 
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 _SETTINGS = {".json", ".txt", ".model"}
@@ -42,9 +43,12 @@ def kind_of(path: Path) -> Kind:
         return "diffusers"
     if (path / "open_clip_config.json").is_file():
         return "open_clip"
+    if (path / "config.json").is_file() and "model_type" in read_json(path / "config.json"):
+        return "transformers"
     raise ModelError(
         f"{path} is not a model: it has neither model_index.json (diffusers) nor"
-        f" open_clip_config.json (open_clip), only {sorted(p.name for p in path.iterdir())[:8]}"
+        " open_clip_config.json (open_clip) nor a config.json with a model_type (transformers),"
+        f" only {sorted(p.name for p in path.iterdir())[:8]}"
     )
 
 
@@ -63,7 +67,10 @@ def files_to_load(path: Path, *, variant: str | None = None) -> dict[str, Path]:
     if kind == "torchscript":
         # the name of the file says nothing about the model, so it is not part of its digest
         return {"torchscript": path}
-    chosen = _diffusers_files(path, variant) if kind == "diffusers" else _clip_files(path)
+    if kind == "transformers":
+        chosen = _component_files(path, variant, needs_weights=True)
+    else:
+        chosen = _diffusers_files(path, variant) if kind == "diffusers" else _clip_files(path)
     return {_inside(path, file): file for file in sorted(chosen)}
 
 

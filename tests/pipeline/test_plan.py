@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import FlowError
-from pipeline.flow import FLOW, SOURCES, Step, check
+from pipeline.flow import FLOW, SOURCES
 from pipeline.plan import StepPlan, Task, _together, plan_step
+from pipeline.steps import Step, check
 from pipeline.store import Part
 from stages.contract import MapStage, columns, only_config
 from tests.pipeline.toy import ANSWERS, NUMBERS, TOTAL, TOTALS, NoConfig, ToyCase, total

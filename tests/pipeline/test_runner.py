@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline.errors import LockedError, RunError, StoreError
-from pipeline.flow import check
 from pipeline.lock import holder, locked
+from pipeline.steps import check
 from pipeline.store import Store
 from pipeline.upkeep import damaged, sweep, withdraw_rejected
 from stages.tables import FILES

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import pyarrow as pa
 
 from pipeline.cluster import ClusterConfig
-from pipeline.flow import Step
 from pipeline.identity import column_digest
 from pipeline.lock import locked
 from pipeline.runner import Job, StepTotal, run_flow
 from pipeline.sources import SourcePart, cuts
+from pipeline.steps import Step
 from pipeline.store import Part, Store
 from stages.contract import (
     Artefact,

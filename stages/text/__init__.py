@@ -1,0 +1,1 @@
+"""Texts: works and outputs in, runs and passages out."""

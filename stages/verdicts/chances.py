@@ -1,0 +1,35 @@
+"""Chances: how often unseen text has such a run all the same, in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_BLOCK = 1000
+"""Words of a block of the curve."""
+
+
+def chance_of(words: int, chances: Sequence[Mapping[str, Any]], output_words: int) -> str:
+    """Return how often a run of so many words is seen by chance, as part of a sentence.
+
+    Args:
+        words: length of the run.
+        chances: CHANCES rows by length, without gaps.
+        output_words: words of the output; its chance grows with them.
+
+    >>> row = {"words": 32, "num_events": 0, "num_blocks": 1200, "rate": 0, "high": 0.0025}
+    >>> chance_of(40, [row], 700)
+    'none of 1,200 blocks of 1,000 words of unseen works has such a run: at most 2.5 in 1,000'
+    """
+    if not chances or words < chances[0]["words"]:
+        return "the chance of such a run was not measured"
+    row = chances[min(words, chances[-1]["words"]) - chances[0]["words"]]
+    of = f"of {row['num_blocks']:,} blocks of 1,000 words of unseen works"
+    longer = f" (this output has {output_words:,} words)" if output_words > _BLOCK else ""
+    if not row["num_events"]:
+        return f"none {of} has such a run: at most {_in_1000(row['high'])} in 1,000{longer}"
+    limits = f"95 %: {_in_1000(row['low'])} to {_in_1000(row['high'])}"
+    share = f"{_in_1000(row['rate'])} in 1,000 ({limits})"
+    return f"{row['num_events']:,} {of} have such a run by chance: {share}{longer}"
+
+
+def _in_1000(rate: float) -> str:
+    return f"{rate * 1000:,.0f}" if rate >= 1 else f"{rate * 1000:.3g}"
