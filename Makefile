@@ -35,11 +35,13 @@ test: $(READY)
 	@$(BIN)/python -m tests
 
 bench: $(READY)
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(BOOKS)
 
 demo-model: $(READY)
 	@$(BIN)/python examples/demo/draw.py demo/corpus
 	@$(BIN)/python examples/demo/train.py --corpus demo/corpus --out demo/models
+	@$(BIN)/python examples/demo/tales.py demo/tales
+	@$(BIN)/python examples/demo/train_text.py --corpus demo/tales --out demo/models
 
 clean:
 	rm -rf $(VENV) demo

@@ -21,7 +21,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "run": ("do what is still to do, then write the report", "palimpsest run mycase.yaml"),
     "status": ("say how far the run is", "palimpsest status mycase.yaml --json"),
     "report": ("write the report of a finished run again", "palimpsest report mycase.yaml"),
-    "lookup": ("what of this artist came back?", 'palimpsest lookup "Ada Name" mycase.yaml'),
+    "lookup": (
+        "what of this artist or author came back?",
+        'palimpsest lookup "Ada Name" mycase.yaml',
+    ),
     "compare-text": (
         "say what of an output stands in a work, from two files",
         "palimpsest compare-text output.txt work.txt --html page.html",
@@ -53,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
             _add_files(verb)
             continue
         if name == "lookup":
-            verb.add_argument("name", metavar="NAME", help="artist, as people write the name")
+            verb.add_argument("name", metavar="NAME", help="artist or author, as people write it")
         if name == "run":
             verb.add_argument(
                 "--retry-rejected", action="store_true", help="make rejected rows again"

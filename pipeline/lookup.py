@@ -1,4 +1,4 @@
-"""Look-up: what a run knows of one artist.
+"""Look-up: what a run knows of one artist or author.
 
 A name is answered only where its normal form is equal; a name that is merely like it is a
 suggestion. Answers are given image by image: a work whose near-duplicates bear several names is
@@ -15,43 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from indexes.names import Names, Person
-from stages.contract import Reader, Table
-from stages.tables import ARTISTS, FINDINGS, GENERATIONS, IMAGES, WORKS
+from pipeline.lookup_kinds import KINDS, READS, TEXT_READS, Kind, Pair, Piece
+from stages.contract import Reader
 
 Row = Mapping[str, Any]
 
-READS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
-    "images": (IMAGES, ("train.images", "control.images")),
-    "works": (WORKS, ("input.works",)),
-    "findings": (FINDINGS, ("made.findings",)),
-    "artists": (ARTISTS, ("made.artists",)),
-    "generations": (GENERATIONS, ("made.sampled", "made.adopted")),
-}
-"""Role -> table and the datasets behind one reader."""
+__all__ = ["READS", "TEXT_READS", "FoundWork", "Judgement", "LookupResult", "lookup"]
 
-_OF_IMAGE = ("image_id", "artist", "title", "year", "place")
 _OF_FINDING = ("finding_id", "k_low", "k_high", "score", "threshold", "control_best", "reason")
 _OF_PAIR = ("best_made_id", "neighbor_id")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """A generation and the image that it gave back."""
-
-    generation_id: str
-    """image_id of the generation."""
-
-    sample: int
-    """Its number within the caption."""
-
-    seed: int | None
-    """Seed of its noise, None if it was imported."""
-
-    image_id: str
-    """Indexed image of the work."""
-
-    place: str
-    """File, member and row that the indexed image was read from."""
+_BACK = ("verbatim", "verbatim_text", "near_text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +35,13 @@ class Judgement:
     """Digest of the model, or `imported`."""
 
     verdict: str
-    """verbatim, none or not_examined."""
+    """verbatim, verbatim_text, near_text, none or not_examined."""
 
     k: int
-    """Confirmation generations that gave the work back."""
+    """Confirmation generations or attempts that gave the work back."""
 
     n: int
-    """Confirmation generations that were judged."""
+    """Confirmation generations or attempts that were judged."""
 
     k_low: float | None
     """Lower 95 % limit of k/n; None where k of n is no rate."""
@@ -77,13 +50,13 @@ class Judgement:
     """Upper 95 % limit of k/n."""
 
     score: float | None
-    """Best adaptive ratio, None if nothing was compared."""
+    """Best adaptive ratio, or words of the longest passage; None if nothing was compared."""
 
     threshold: float | None
-    """A match lies strictly below it."""
+    """A match lies strictly below it; of words, at it or above."""
 
     control_best: float | None
-    """Best adaptive ratio of any control work."""
+    """Best score of any control work."""
 
     reason: str
     """Why the verdict is what it is."""
@@ -97,7 +70,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundWork:
-    """One work of the artist."""
+    """One work of the artist or author."""
+
+    kind: str
+    """`image` or `text`."""
 
     work_id: str
     """The work."""
@@ -114,8 +90,11 @@ class FoundWork:
     year: int | None
     """Year, None if none is stated."""
 
+    date: str | None
+    """Date of a text as it is stated; None if none is."""
+
     places: tuple[str, ...]
-    """Where the images under this name lie, in order."""
+    """Where the images or texts under this name lie, in order."""
 
     judgements: tuple[Judgement, ...]
     """One per model."""
@@ -123,7 +102,7 @@ class FoundWork:
     @property
     def came_back(self) -> bool:
         """True if any model gave the work back."""
-        return any(judgement.verdict == "verbatim" for judgement in self.judgements)
+        return any(judgement.verdict in _BACK for judgement in self.judgements)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,16 +126,18 @@ class LookupResult:
 
 
 def lookup(name: str, data: Mapping[str, Reader]) -> LookupResult:
-    """Return what a run knows of an artist.
+    """Return what a run knows of an artist or author.
 
     Args:
         name: as a person types it.
-        data: a reader for each role of `READS`.
+        data: a reader for each role of `READS`, of `TEXT_READS`, or of both.
     """
-    artists = pc.unique(data["images"].read(["artist"])["artist"]).drop_null().to_pylist()
-    answer = Names(Person(artist, artist) for artist in artists).find(name)
+    kinds = [kind for kind in KINDS if kind.names[0] in data]
+    known = {maker: None for kind in kinds for maker in _makers(kind, data)}
+    answer = Names(Person(maker, maker) for maker in known).find(name)
     names = tuple(person.name for person in answer.people)
-    works = _works(names, data)
+    works = [work for kind in kinds for work in _works(kind, names, data)]
+    works.sort(key=lambda work: (not work.came_back, work.title or "", work.work_id))
     return LookupResult(
         name=name,
         names=names,
@@ -166,61 +147,58 @@ def lookup(name: str, data: Mapping[str, Reader]) -> LookupResult:
     )
 
 
-def _works(names: Sequence[str], data: Mapping[str, Reader]) -> list[FoundWork]:
+def _makers(kind: Kind, data: Mapping[str, Reader]) -> list[str]:
+    role, column = kind.names
+    makers: list[str] = pc.unique(data[role].read([column])[column]).drop_null().to_pylist()
+    return makers
+
+
+def _works(kind: Kind, names: Sequence[str], data: Mapping[str, Reader]) -> list[FoundWork]:
     if not names:
         return []
-    wanted = pa.array(names, pa.large_string())
-    ids = data["images"].read(["image_id", "artist"])
-    ids = ids.filter(pc.is_in(ids["artist"], value_set=wanted))["image_id"].to_pylist()
-    images = data["images"].take(ids, _OF_IMAGE).to_pylist()
-    known = data["works"].take(ids, ["work_id", "half"]).to_pylist()
-    grouped: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for image, work in zip(images, known, strict=True):
-        grouped[work["work_id"], work["half"]].append(image)
-    judged = _judgements({work_id for work_id, _ in grouped}, data)
-    works = [
+    grouped: dict[tuple[str, str], list[Piece]] = defaultdict(list)
+    for piece in kind.pieces(pa.array(names, pa.large_string()), data):
+        grouped[piece.work_id, piece.half].append(piece)
+    judged = _judgements(kind, {work_id for work_id, _ in grouped}, data)
+    return [
         FoundWork(
+            kind=kind.name,
             work_id=work_id,
             half=half,
-            artist=rows[0]["artist"],
-            title=next((row["title"] for row in rows if row["title"]), None),
-            year=next((row["year"] for row in rows if row["year"] is not None), None),
-            places=tuple(sorted(row["place"] for row in rows)),
+            artist=pieces[0].name,
+            title=next((piece.title for piece in pieces if piece.title), None),
+            year=next((piece.year for piece in pieces if piece.year is not None), None),
+            date=next((piece.date for piece in pieces if piece.date), None),
+            places=tuple(sorted(piece.place for piece in pieces)),
             judgements=tuple(judged[work_id]),
         )
-        for (work_id, half), rows in grouped.items()
+        for (work_id, half), pieces in grouped.items()
     ]
-    return sorted(works, key=lambda work: (not work.came_back, work.title or "", work.work_id))
 
 
-def _judgements(wanted: Iterable[str], data: Mapping[str, Reader]) -> Mapping[str, list[Judgement]]:
+def _judgements(
+    kind: Kind, wanted: Iterable[str], data: Mapping[str, Reader]
+) -> Mapping[str, list[Judgement]]:
     """Return the judgement of every model on each work."""
     works = pa.array(sorted(wanted), pa.large_string())
-    rows = data["artists"].read(["model_id", "work_id", "verdict", "k", "n", "finding_id"])
+    rows = data[kind.credits].read(["model_id", "work_id", "verdict", "k", "n", "finding_id"])
     strongest = rows.filter(pc.is_in(rows["work_id"], value_set=works)).to_pylist()
     ids = [row["finding_id"] for row in strongest if row["finding_id"] is not None]
-    found = data["findings"].take(ids, (*_OF_FINDING, *_OF_PAIR)).to_pylist()
+    found = data[kind.findings].take(ids, (*_OF_FINDING, *_OF_PAIR)).to_pylist()
     by_id = {row["finding_id"]: row for row in found}
+    back = [row["finding_id"] for row in strongest if row["verdict"] in _BACK]
+    pairs = dict(zip(back, kind.pairs([by_id[n] for n in back], data), strict=True)) if back else {}
     out: dict[str, list[Judgement]] = defaultdict(list)
     for row in strongest:
         finding = by_id.get(row["finding_id"], _NOTHING)
         said = {name: finding[name] for name in _OF_FINDING} | {"finding_id": row["finding_id"]}
-        pair = _pair(finding, data) if row["verdict"] == "verbatim" else None
         counts = {name: row[name] for name in ("model_id", "verdict", "k", "n")}
+        pair = pairs.get(row["finding_id"])
         out[row["work_id"]].append(Judgement(**counts, **said, pair=pair))
     return out
 
 
-_NOTHING: Row = {**dict.fromkeys(_OF_FINDING), "reason": "no caption of this run asked for it"}
-
-
-def _pair(finding: Row, data: Mapping[str, Reader]) -> Pair:
-    (made,) = data["generations"].take([finding["best_made_id"]], ["sample", "seed"]).to_pylist()
-    (image,) = data["images"].take([finding["neighbor_id"]], ["place"]).to_pylist()
-    return Pair(
-        generation_id=finding["best_made_id"],
-        sample=made["sample"],
-        seed=made["seed"],
-        image_id=finding["neighbor_id"],
-        place=image["place"],
-    )
+_NOTHING: Row = {
+    **dict.fromkeys(_OF_FINDING),
+    "reason": "no caption of this run asked for it, and no prompt",
+}

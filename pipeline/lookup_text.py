@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from pipeline.compare_text_lines import shown
 from pipeline.lookup import FoundWork, Judgement, LookupResult
+from pipeline.lookup_kinds import Pair
+
+_MOST = 160
+_MODEL = 24
 
 
 def as_json(result: LookupResult) -> dict[str, Any]:
@@ -25,7 +30,7 @@ def as_text(result: LookupResult) -> str:
 
 def _lines(result: LookupResult) -> Iterator[str]:
     if not result.names:
-        yield f"no artist in this run is called {result.name}"
+        yield f"nobody in this run is called {result.name}"
         if result.suggestions:
             yield "did you mean: " + "; ".join(result.suggestions)
         return
@@ -46,19 +51,41 @@ def _lines(result: LookupResult) -> Iterator[str]:
 
 
 def _work(work: FoundWork) -> Iterator[str]:
-    year = f", {work.year}" if work.year is not None else ""
-    yield f"{work.title or 'untitled'}{year}"
+    year = "" if work.year is None else f", {work.year}"
+    date = f", {shown(work.date)}" if work.date else ""
+    yield f"{shown(work.title or 'untitled')}{year}{date}"
     for judgement in work.judgements:
         yield f"  {_judged(judgement)}"
         if judgement.pair is not None:
-            yield f"  original   {judgement.pair.place}"
-            yield f"  generation {judgement.pair.generation_id} (seed {judgement.pair.seed})"
+            yield from _pair(judgement.pair)
     if len(work.places) > 1:
-        yield f"  {len(work.places)} images of it are in the set"
+        yield f"  {len(work.places)} {work.kind}s of it are in the set"
+
+
+def _pair(pair: Pair) -> Iterator[str]:
+    seed = "no seed stated" if pair.seed is None else f"seed {pair.seed}"
+    yield f"  original   {shown(pair.place)}"
+    if pair.passage is None:
+        yield f"  generation {pair.generation_id} ({seed})"
+        return
+    passage = pair.passage
+    yield f"  output     {pair.generation_id} (attempt {pair.sample}, {seed})"
+    where = f"characters {passage.text_start:,} to {passage.text_end:,} of the work"
+    if passage.text_start_byte is not None and passage.text_end_byte is not None:
+        where += f", bytes {passage.text_start_byte:,} to {passage.text_end_byte:,}"
+    tags = f"; tagged {passage.tags.replace(',', ', ')}" if passage.tags else ""
+    yield f"  passage    {passage.words:,} words, {passage.kind}, {where}{tags}"
+    begins = shown(passage.text)
+    yield f"             {begins[:_MOST]}{'...' if len(begins) > _MOST else ''}"
 
 
 def _judged(judgement: Judgement) -> str:
-    text = f"{judgement.verdict}: {judgement.k} of {judgement.n} seeds"
+    made = "seeds" if judgement.verdict == "verbatim" else "attempts"
+    text = f"{judgement.verdict}: {judgement.k} of {judgement.n} {made}"
     if judgement.k_low is not None and judgement.k_high is not None:
         text += f", 95 % interval {judgement.k_low:.0%} to {judgement.k_high:.0%}"
-    return text + f", model {judgement.model_id[:12]}; not yet calibrated"
+    return text + f", model {judgement.model_id[:_MODEL]}{_calibrated(judgement)}"
+
+
+def _calibrated(judgement: Judgement) -> str:
+    return "; not yet calibrated" if judgement.verdict == "verbatim" else ""

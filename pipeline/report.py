@@ -166,8 +166,8 @@ def collect(readers: Mapping[str, Reader], facts: RunFacts) -> Summary:
     works = readers["works"].read(["work_id", "half", "mixed"])
     return Summary(
         facts=facts,
-        num_images=_counted(works["half"]),
-        num_works=_works(works),
+        num_images=by_half(works["half"]),
+        num_works=works_by_half(works),
         num_generations=readers["generations"].read(["sample"]).num_rows,
         models=count_models(
             readers, {key: caption.half for key, caption in captions.items()}, facts.min_hits
@@ -183,13 +183,19 @@ def collect(readers: Mapping[str, Reader], facts: RunFacts) -> Summary:
     )
 
 
-def _counted(values: Any) -> dict[str, int]:
+def by_half(values: Any) -> dict[str, int]:
+    """Return how many values name each half."""
     counts = {row["values"]: row["counts"] for row in pc.value_counts(values).to_pylist()}
     return {half: counts.get(half, 0) for half in ("train", "control")}
 
 
-def _works(works: pa.Table) -> dict[str, int]:
+def works_by_half(works: pa.Table) -> dict[str, int]:
+    """Return the works of each half alone, and those that are `mixed`.
+
+    Args:
+        works: work_id, half, mixed of WORKS or TEXT_WORKS.
+    """
     once = works.group_by(["work_id", "half", "mixed"]).aggregate([])
     pure = once.filter(pc.invert(once["mixed"]))
     mixed = once.filter(once["mixed"])
-    return {**_counted(pure["half"]), "mixed": len(pc.unique(mixed["work_id"]))}
+    return {**by_half(pure["half"]), "mixed": len(pc.unique(mixed["work_id"]))}

@@ -4,7 +4,7 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +17,15 @@ from pipeline.store import Store
 from stages.contract import Reader
 from stages.tables import REJECTED
 
-LIBRARIES = ("palimpsest", "torch", "diffusers", "open_clip_torch", "faiss-cpu", "numpy", "pyarrow")
+if TYPE_CHECKING:
+    from pipeline.report_page import TextHalf
+
+LIBRARIES = (
+    *("palimpsest", "torch", "diffusers", "transformers", "open_clip_torch", "faiss-cpu"),
+    *("numpy", "pyarrow", "rapidfuzz", "datasketch"),
+)
+LAST = ("made.artists", "made.authors")
+"""What the last step of each half writes; a run without either is not finished."""
 
 
 def write_report(project: Project) -> Path:
@@ -26,8 +34,7 @@ def write_report(project: Project) -> Path:
     from pipeline.report_page import render
 
     store, case = project.store, project.case
-    if not store.current("made.artists"):
-        raise RunError("the run is not finished; `palimpsest run` first")
+    check_finished(store)
     readers: dict[str, Reader] = {
         role: open_dataset(store, table, *names) for role, (table, names) in READS.items()
     }
@@ -48,15 +55,45 @@ def write_report(project: Project) -> Path:
             if (records := store.current(step.writes))
         ),
         rejected=_rejected(store),
-        names={project.models[config.model]: name for name, config in case.models.items()},
+        names={
+            project.models[config.model]: name
+            for asked in (case.models, case.writers)
+            for name, config in asked.items()
+        },
         digests={_name_of(ref): sha for ref, sha in project.models.items()},
         versions=_versions(),
     )
     page = store.root / "report.html"
     draft = page.with_suffix(".draft")
-    draft.write_text(render(collect(readers, facts), readers), encoding="utf-8")
+    html = render(collect(readers, facts), readers, _texts(project))
+    draft.write_text(html, encoding="utf-8")
     draft.replace(page)
     return page
+
+
+def check_finished(store: Store) -> None:
+    """Refuse to speak of a run that has no result yet.
+
+    Raises:
+        RunError: the last step has not been done.
+    """
+    if not any(store.current(name) for name in LAST):
+        raise RunError("the run is not finished; `palimpsest run` first")
+
+
+def _texts(project: Project) -> "TextHalf | None":
+    """Return what the page says of texts; None if no texts were examined."""
+    from pipeline.report_page import TextHalf
+    from pipeline.report_texts import TEXT_READS, collect_texts
+
+    store, case = project.store, project.case
+    if not store.current("made.authors"):
+        return None
+    readers = {
+        role: open_dataset(store, table, *names) for role, (table, names) in TEXT_READS.items()
+    }
+    summary = collect_texts(readers, case.openings.run_seed, case.judge_texts.min_hits)
+    return TextHalf(summary, readers)
 
 
 def _name_of(content: Any) -> str:

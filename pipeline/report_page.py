@@ -1,12 +1,14 @@
-"""Page of a report: one HTML file that needs nothing else and runs nothing.
+"""Page of a report: one HTML file that needs nothing else.
 
-The page brings its own style and pictures; its content policy forbids every request and script.
+The page brings its own style and pictures; its content policy forbids every request, and every
+script but the one that puts both ends of a passage of text side by side.
 Everything that comes from a table is hostile: it is escaped, kept in one direction and cut to a
 length that is stated.
 """
 
 import unicodedata
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,10 +16,14 @@ from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pipeline import report_texts_plots, report_texts_words
 from pipeline.report import Summary
 from pipeline.report_exhibits import Exhibit
 from pipeline.report_pictures import GAIN, Album, Plate, plate_of
 from pipeline.report_scores import HALF_HEIGHT, WIDTH, draw_scores
+from pipeline.report_texts import TextSummary
+from pipeline.report_texts_authors import MAX_AUTHORS, MAX_WORKS
+from pipeline.report_texts_spreads import spreads
 from stages.contract import Reader
 
 MAX_LETTERS = 240
@@ -77,20 +83,61 @@ class Cut(NamedTuple):
     whole: bool
 
 
-def render(summary: Summary, readers: Mapping[str, Reader]) -> str:
+class TextHalf(NamedTuple):
+    """What a run found in texts, and where it is read."""
+
+    summary: TextSummary
+    readers: Mapping[str, Reader]
+
+
+def render(summary: Summary, readers: Mapping[str, Reader], texts: TextHalf | None = None) -> str:
     """Return the page as HTML.
 
     Args:
-        summary: what the page says.
+        summary: what the page says of the run and of images.
         readers: `generations` and `images`, for the pictures.
+        texts: what it says of texts; None if no texts were examined. Images are passed over where
+            there are texts and no images.
 
     Raises:
         KeyError: the setting is none that the page has words for.
     """
-    loader = PackageLoader("pipeline", "templates")
-    # the template's own text is trusted; every value is escaped
+    pages = _pages()
+    names = ["report.css"] if texts is None else ["report.css", *TEXT_STYLES]
+    style = "".join(pages.get_template(name).render() for name in names)
+    script = "" if texts is None else pages.get_template("compare_text.js").render()
+    album = Album()
+    page = pages.get_template("report.html.j2")
+    html = page.render(
+        s=summary,
+        words=WORDS[summary.facts.setting],
+        has_images=texts is None or bool(summary.models or summary.num_generations),
+        verdicts=Counter(summary.verdicts) + Counter(texts.summary.verdicts if texts else {}),
+        style=style,
+        style_hash=_digest(style),
+        script=script,
+        script_hash=_digest(script),
+        exhibits=list(_with_plates(summary.exhibits, readers, album)),
+        agreeing=list(_with_plates(summary.agreeing, readers, album)),
+        draw_scores=draw_scores,
+        size=(WIDTH, HALF_HEIGHT),
+        gain=GAIN,
+        t=texts and texts.summary,
+        spreads=list(spreads(texts.summary.exhibits, texts.readers)) if texts else [],
+        most={"authors": MAX_AUTHORS, "works": MAX_WORKS},
+        draw=report_texts_plots,
+        say=report_texts_words,
+    )
+    return html.lstrip()
+
+
+TEXT_STYLES = ("compare_text_panes.css", "report_texts.css")
+
+
+def _pages() -> Environment:
+    # the templates' own text is trusted; every value is escaped
     pages = Environment(
-        loader=loader,
+        loader=PackageLoader("pipeline", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -99,20 +146,11 @@ def render(summary: Summary, readers: Mapping[str, Reader]) -> str:
     pages.filters.update(
         cut=cut, percent=percent, ratio=ratio, thousands=thousands, duration=duration
     )
-    style = pages.get_template("report.css").render()
-    album = Album()
-    page = pages.get_template("report.html.j2")
-    html = page.render(
-        s=summary,
-        words=WORDS[summary.facts.setting],
-        style_hash=b64encode(sha256(style.encode()).digest()).decode(),
-        exhibits=list(_with_plates(summary.exhibits, readers, album)),
-        agreeing=list(_with_plates(summary.agreeing, readers, album)),
-        draw_scores=draw_scores,
-        size=(WIDTH, HALF_HEIGHT),
-        gain=GAIN,
-    )
-    return html.lstrip()
+    return pages
+
+
+def _digest(text: str) -> str:
+    return b64encode(sha256(text.encode()).digest()).decode()
 
 
 def _with_plates(

@@ -10,14 +10,14 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from pipeline import upkeep
-from pipeline.datasets import open_dataset
-from pipeline.errors import CaseError, RunError
+from pipeline.datasets import open_dataset, parts_of
+from pipeline.errors import CaseError
 from pipeline.estimate import estimate, human_bytes, human_seconds
 from pipeline.flow import FLOW, SOURCES
 from pipeline.lock import holder, locked
 from pipeline.progress import Bars, Lines, quiet
 from pipeline.project import open_project, open_store, plan_all
-from pipeline.report_file import write_report
+from pipeline.report_file import check_finished, write_report
 from pipeline.starter import starter_case
 from pipeline.store import Store
 
@@ -158,8 +158,8 @@ def _terminable() -> Iterator[None]:
 
 def _verdicts(store: Store) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for record in store.current("made.findings"):
-        for part in record.parts:
+    for name in ("made.findings", "made.text_findings"):
+        for part in parts_of(store.current(name)):
             for verdict in store.read(part, ["verdict"])["verdict"].to_pylist():
                 counts[verdict] = counts.get(verdict, 0) + 1
     return counts
@@ -202,15 +202,15 @@ def report(_: Namespace, path: Path) -> Answer:
 
 
 def lookup(asked: Namespace, path: Path) -> Answer:
-    """Say what of one artist's works is in the set and what came back."""
-    from pipeline.lookup import READS
+    """Say what of one artist's or author's works is in the set and what came back."""
+    from pipeline.lookup import READS, TEXT_READS
     from pipeline.lookup import lookup as look_up
     from pipeline.lookup_text import as_json, as_text
 
     store = open_store(path)[1]
-    if not store.current("made.artists"):
-        raise RunError("the run is not finished; `palimpsest run` first")
-    readers = {role: open_dataset(store, table, *names) for role, (table, names) in READS.items()}
+    check_finished(store)
+    reads = {**READS, **TEXT_READS}
+    readers = {role: open_dataset(store, table, *names) for role, (table, names) in reads.items()}
     result = look_up(asked.name, readers)
     return Answer(as_json(result), as_text(result))
 

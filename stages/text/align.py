@@ -51,7 +51,6 @@ def _row(pair: Pair, passage: Passage, tools: PairTools, held: Holders) -> dict[
     output_bytes = utf8_at(pair.output.wording.text, passage.output_start, passage.output_end)
     text_bytes = text.bytes_at(passage.text_start, passage.text_end)
     longest = max(passage.stretches, key=lambda stretch: stretch.words)
-    num_holders = held.count(made["output_id"], longest)
     seen = ("kind", "in_order", "words", "echoed_words", "text_word", "level")
     places = ("output_start", "output_end", "text_start", "text_end")
     return {
@@ -66,8 +65,8 @@ def _row(pair: Pair, passage: Passage, tools: PairTools, held: Holders) -> dict[
         "text_end_byte": text_bytes[1],
         "edits": json.dumps([list(edit) for edit in passage.edits], separators=(",", ":")),
         "surprisal": surprisal_of(pair, passage.stretches, tools),
-        "num_holders": num_holders,
-        "tags": tags_of(pair, longest, num_holders, tools.config),
+        "num_holders": held.count(made["output_id"], longest),
+        "tags": tags_of(pair, longest, held, tools.config),
     }
 
 

@@ -4,7 +4,7 @@ Of several texts of one work the one that is closest stands for it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -83,9 +83,7 @@ def _row(pair: Pair, tools: MeasureTools, held: Holders) -> dict[str, Any]:
         pair.output.wording, text.wording, pair.overlap, tools.count_tokens
     )
     run = found.run
-    num_holders = held.count(made["output_id"], run)
-    measured = asdict(found)
-    del measured["run"]
+    measured = {f.name: getattr(found, f.name) for f in fields(found) if f.name != "run"}
     return {
         **{name: made[name] for name in ("model_id", "prompt_id", "sample", "phase")},
         **measured,
@@ -95,8 +93,8 @@ def _row(pair: Pair, tools: MeasureTools, held: Holders) -> dict[str, Any]:
         "neighbor_id": text.text_id,
         "via": "words",
         "surprisal": surprisal_of(pair, [run], tools.pairs),
-        "num_holders": num_holders,
-        "tags": tags_of(pair, run, num_holders, tools.pairs.config),
+        "num_holders": held.count(made["output_id"], run),
+        "tags": tags_of(pair, run, held, tools.pairs.config),
     }
 
 

@@ -7,6 +7,7 @@ N words of an output.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,9 @@ from stages.tables import OUTPUTS, RUNS, TEXT_WORKS, TEXTS
 from stages.text.frequencies import FREQUENCIES, read_frequencies
 
 Row = Mapping[str, Any]
+
+_READ_TOGETHER = 16
+"""Texts in memory at a time; a text may be as large as a work."""
 
 READS = {
     "outputs": columns(
@@ -46,8 +50,9 @@ class PassagesConfig:
     """Knobs of the stages that compare pairs, align and measure."""
 
     common_works: int = 3
-    """Distinct works that must hold a passage before it is tagged `common` (short) or `boilerplate`
-    (long); 2 or more. Two works may quote each other; what three hold is nobody's alone."""
+    """Distinct works that must hold half of a passage before it is tagged `common` (short) or
+    `boilerplate` (long); 2 or more. Two works may quote each other; what three hold is nobody's
+    alone."""
 
     boilerplate_words: int = 20
     """Words from which on such a passage is `boilerplate` and not `common`; 1 or more. No idiom is
@@ -143,9 +148,8 @@ def pairs(inputs: Mapping[str, pa.Table], tools: PairTools) -> Iterator[Pair]:
             runs[row["text_id"]][row["output_id"]].append(place)
     rows = {row["output_id"]: row for row in inputs["outputs"].to_pylist()}
     lexicon, written = Lexicon(), dict[str, Written]()
-    for text_id in sorted(runs):
-        side = read_text(text_id, tools, lexicon)
-        for output_id, places in sorted(runs[text_id].items()):
+    for side in read_texts(sorted(runs), tools, lexicon):
+        for output_id, places in sorted(runs[side.text_id].items()):
             if output_id not in written:
                 written[output_id] = _written(rows[output_id], lexicon)
             output = written[output_id]
@@ -154,21 +158,29 @@ def pairs(inputs: Mapping[str, pa.Table], tools: PairTools) -> Iterator[Pair]:
             yield Pair(output, side, found)
 
 
-def read_text(text_id: str, tools: PairTools, lexicon: Lexicon) -> Side:
-    """Return a whole text, put together from its pieces."""
-    names = ["first_char", "encoding", "text", "bytes"]
-    rows = tools.texts.take(tools.pieces[text_id], names).to_pylist()
-    ends = [row["first_char"] for row in rows[1:]] + [None]
-    whole = "".join(
-        row["text"] if end is None else row["text"][: end - row["first_char"]]
-        for row, end in zip(rows, ends, strict=True)
-    )
-    return Side(
-        text_id=text_id,
-        work=tools.works[text_id],
-        wording=Wording(whole, lexicon),
-        raw=rows[0]["bytes"],
-        encoding=rows[0]["encoding"],
+def read_texts(text_ids: Sequence[str], tools: PairTools, lexicon: Lexicon) -> Iterator[Side]:
+    """Yield whole texts, put together from their pieces, some read at a time."""
+    for start in range(0, len(text_ids), _READ_TOGETHER):
+        some = text_ids[start : start + _READ_TOGETHER]
+        ids = [piece_id for text_id in some for piece_id in tools.pieces[text_id]]
+        rows = iter(tools.texts.take(ids, ["first_char", "encoding", "text", "bytes"]).to_pylist())
+        for text_id in some:
+            pieces = list(islice(rows, len(tools.pieces[text_id])))
+            yield Side(
+                text_id=text_id,
+                work=tools.works[text_id],
+                wording=Wording(_joined(pieces), lexicon),
+                raw=pieces[0]["bytes"],
+                encoding=pieces[0]["encoding"],
+            )
+
+
+def _joined(pieces: Sequence[Row]) -> str:
+    """Return the text of pieces that overlap."""
+    ends = [piece["first_char"] for piece in pieces[1:]] + [None]
+    return "".join(
+        piece["text"] if end is None else piece["text"][: end - piece["first_char"]]
+        for piece, end in zip(pieces, ends, strict=True)
     )
 
 

@@ -1,10 +1,11 @@
 """Tags: why a passage may say little; it is marked, never left out.
 
 `echoed`: half of it stood in the prompt or the context. `quoted`: it stands in quotation marks on
-either side. `common` and `boilerplate`: several works hold it, a short or a long one. `twin`: the
-work has near-duplicates, so the file that it came from is not known.
+either side, as a whole. `common` and `boilerplate`: several works hold half of it or more, a short
+or a long one. `twin`: the work has near-duplicates, so the file that it came from is not known.
 
-Dimension key: R runs of one output.
+Dimension key: R runs of one output, 3 of (first word, word after the last, work), N words of the
+output, W works.
 """
 
 from collections import defaultdict
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 from stages.measures.chaining import Stretch
 from stages.text.pairs import Pair, PassagesConfig
 
+MOST = 0.5
+"""Share of a passage that several works must hold for it to be everybody's."""
+
 _LOOK_BACK = 2000
 _OPENING, _CLOSING = "\u201c\u00ab\u201e", "\u201d\u00bb"
 
@@ -26,33 +30,53 @@ class Holders:
     """Which works hold which words of each output, after the runs of a search."""
 
     def __init__(self, runs: pa.Table, works: Mapping[str, Mapping[str, Any]]) -> None:
-        held: dict[str, dict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
+        numbers: dict[str, int] = {}
+        held: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
         for row in runs.to_pylist():
+            work = numbers.setdefault(works[row["text_id"]]["work_id"], len(numbers))
             start = row["output_word"]
-            work_id = works[row["text_id"]]["work_id"]
-            held[row["output_id"]][work_id].append((start, start + row["words"]))
+            held[row["output_id"]].append((start, start + row["words"], work))
         self._held = {
-            output_id: [np.array(spans, np.int64) for spans in by_work.values()]
-            for output_id, by_work in held.items()
+            output_id: np.unique(np.array(spans, np.int64), axis=0)
+            for output_id, spans in held.items()
         }
+        self._works_of_words: dict[str, NDArray[np.int64]] = {}
 
-    def count(self, output_id: str, longest: Stretch) -> int:
-        """Return the distinct works that hold all words of a stretch of an output."""
-        start, end = longest.output, longest.output + longest.words
-        return sum(_covers(spans_R2, start, end) for spans_R2 in self._held.get(output_id, ()))
+    def count(self, output_id: str, stretch: Stretch) -> int:
+        """Return the distinct works with a run that holds all words of a stretch of an output."""
+        if output_id not in self._held:
+            return 0
+        start_R, end_R, work_R = self._held[output_id].T
+        holds_R = (start_R <= stretch.output) & (end_R >= stretch.output + stretch.words)
+        return len(np.unique(work_R[holds_R]))
+
+    def shared(self, output_id: str, stretch: Stretch, least: int) -> float:
+        """Return which share of the words of a stretch stands in so many works or more."""
+        if output_id not in self._held or not stretch.words:
+            return 0.0
+        if output_id not in self._works_of_words:
+            self._works_of_words[output_id] = _works_of_words(self._held[output_id])
+        works_N = self._works_of_words[output_id][stretch.output : stretch.output + stretch.words]
+        return np.count_nonzero(works_N >= least) / stretch.words
 
 
-def _covers(spans_R2: NDArray[np.int64], start: int, end: int) -> bool:
-    return bool(((spans_R2[:, 0] <= start) & (spans_R2[:, 1] >= end)).any())
+def _works_of_words(spans_R3: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return int64[N], how many works hold each word of an output."""
+    rows_R = np.unique(spans_R3[:, 2], return_inverse=True)[1]
+    held_WN = np.zeros((rows_R.max() + 1, spans_R3[:, 1].max()), np.bool_)
+    for row, (start, end, _) in zip(rows_R.tolist(), spans_R3.tolist(), strict=True):
+        held_WN[row, start:end] = True
+    works_N: NDArray[np.int64] = held_WN.sum(axis=0)
+    return works_N
 
 
-def tags_of(pair: Pair, longest: Stretch, num_holders: int, config: PassagesConfig) -> str:
+def tags_of(pair: Pair, longest: Stretch, held: Holders, config: PassagesConfig) -> str:
     """Return the tags of a passage by its longest stretch, sorted, with commas between."""
     found = set()
     echoed = pair.overlap.echoed_N[longest.output : longest.output + longest.words].sum()
     if 2 * echoed >= max(1, longest.words):
         found.add("echoed")
-    if num_holders >= config.common_works:
+    if held.shared(pair.output.row["output_id"], longest, config.common_works) >= MOST:
         long = longest.words >= config.boilerplate_words
         found.add("boilerplate" if long else "common")
     if pair.text.work["num_near"] > 1:
@@ -60,17 +84,22 @@ def tags_of(pair: Pair, longest: Stretch, num_holders: int, config: PassagesConf
     output, text = pair.output.wording, pair.text.wording
     ends = (longest.output + longest.words, longest.text + longest.words)
     sides = ((output, longest.output, ends[0]), (text, longest.text, ends[1]))
-    if any(quoted(side.text, side.chars(first, end)[0]) for side, first, end in sides):
+    if any(quoted(side.text, *side.chars(first, end)) for side, first, end in sides):
         found.add("quoted")
     return ",".join(sorted(found))
 
 
-def quoted(text: str, start: int) -> bool:
-    """Return whether a place lies inside quotation marks of its paragraph.
+def quoted(text: str, start: int, end: int) -> bool:
+    """Return whether a passage lies inside one quotation of its paragraph, as a whole.
 
-    >>> quoted('He said: "Go home." Then he left.', 10), quoted('He said: "Go." Then', 15)
-    (True, False)
+    >>> said = 'He said: "Go home." Then he left.'
+    >>> quoted(said, 10, 17), quoted(said, 10, 24), quoted(said, 20, 24)
+    (True, False, False)
     """
     before = text[max(0, start - _LOOK_BACK) : start].rpartition("\n\n")[2]
-    curved = sum(before.count(mark) for mark in _OPENING)
-    return before.count('"') % 2 == 1 or curved > sum(before.count(mark) for mark in _CLOSING)
+    inside = text[start:end]
+    if before.count('"') % 2 == 1 and '"' not in inside:
+        return True
+    opened = sum(before.count(mark) for mark in _OPENING)
+    closed = sum(before.count(mark) for mark in _CLOSING)
+    return opened > closed and not any(mark in inside for mark in _CLOSING)

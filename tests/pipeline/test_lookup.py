@@ -6,9 +6,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.lookup import READS, LookupResult, lookup
+from pipeline.lookup import READS, TEXT_READS, LookupResult, lookup
+from pipeline.lookup_text import as_json, as_text
 from stages.contract import Reader, Table
-from stages.tables import ARTISTS, FINDINGS, GENERATIONS, IMAGES, WORKS
+from stages.tables import (
+    ARTISTS,
+    FINDINGS,
+    GENERATIONS,
+    IMAGES,
+    OUTPUTS,
+    SPANS,
+    TEXT_WORKS,
+    TEXTS,
+    WORKS,
+)
 
 
 class Shelf:
@@ -177,3 +188,133 @@ def test_an_unknown_name_finds_nobody(data: dict[str, Reader]) -> None:
 def test_images_without_a_name_belong_to_nobody(data: dict[str, Reader]) -> None:
     for name in ("None", "null", "Unsigned", " "):
         assert lookup(name, data).names == ()
+
+
+def text(text_id: str, author: str | None, *, piece: int = 0, **said: Any) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(TEXTS.schema.names)
+    row |= {"piece_id": f"{text_id}-{piece}", "text_id": text_id, "piece": piece, "num_pieces": 2}
+    row |= dict.fromkeys(("first_char", "first_word", "own_from", "own_to", "num_words"), 0)
+    row |= {"place": f"files/{text_id}.txt", "sha256": "0", "format": "txt", "text": "words"}
+    return row | {"author": author} | said
+
+
+def text_work(text_id: str, half: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"text_id": text_id, "half": half, "work_id": text_id, "sha256": "0"}
+    return row | {"num_exact": 1, "num_near": 1, "mixed": False}
+
+
+def span(words: int, start: int, **said: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "set": "s",
+        "output_id": "o1",
+        "prompt_id": "p",
+        "text_id": "x1",
+        "work_id": "x1",
+    }
+    row |= {"half": "train", "kind": "verbatim", "in_order": True, "words": words}
+    row |= {"echoed_words": 0, "text_word": 0, "edits": "[]", "level": "exact", "tags": ""}
+    row |= {"output_start": start, "output_end": start + 9, "surprisal": 1.0, "num_holders": 1}
+    row |= {"output_start_byte": start, "output_end_byte": start + 9}
+    row |= {"text_start": 1000 + start, "text_end": 1009 + start}
+    row |= {"text_start_byte": 2000 + start, "text_end_byte": 2009 + start}
+    return row | said
+
+
+@pytest.fixture
+def texts() -> dict[str, Reader]:
+    finding = FINDING | {"finding_id": "t1", "method": "verbatim_words", "work_id": "x1"}
+    finding |= {"verdict": "verbatim_text", "best_made_id": "o1", "neighbor_id": "x1"}
+    output: dict[str, Any] = dict.fromkeys(OUTPUTS.schema.names)
+    output |= {
+        "output_id": "o1",
+        "set": "s",
+        "model_id": "m",
+        "prompt_id": "p",
+        "sample": 3,
+        "phase": "confirmation",
+        "settings": "{}",
+        "origin": "file",
+        "text": "It was the best\x1b[31m of times, it was the worst",
+    }
+    spans = [
+        span(90, 0, tags="quoted"),
+        span(60, 11),
+        span(70, 5, echoed_words=20),
+        span(99, 30, text_id="x2"),
+    ]
+    title: dict[str, Any] = {"title": "Two Towns\u202e", "date": "1859"}
+    pieces = [
+        text("x1", "Zoe Marchetti", **title),
+        text("x1", "Zoe Marchetti", piece=1, **title),
+        text("x2", "Zoe Marchetti", title="Unread"),
+        text("x3", "Marchetti, Zoe", title="Control"),
+        text("x4", "Yan Other"),
+    ]
+    works = [text_work("x1", "train"), text_work("x2", "train"), text_work("x4", "train")]
+    shelves = {
+        "texts": Shelf(TEXTS, pieces, "piece_id"),
+        "text_works": Shelf(TEXT_WORKS, [*works, text_work("x3", "control")], "text_id"),
+        "text_findings": Shelf(FINDINGS, [finding], "finding_id"),
+        "authors": Shelf(
+            ARTISTS,
+            [
+                judged("m", "x1", "verbatim_text", "t1"),
+                *[judged("m", name, "not_examined", None) for name in ("x2", "x3", "x4")],
+            ],
+            "work_id",
+        ),
+        "outputs": Shelf(OUTPUTS, [output], "output_id"),
+        "spans": Shelf(SPANS, spans, "output_id"),
+    }
+    assert shelves.keys() == TEXT_READS.keys()
+    return dict(shelves)
+
+
+def test_an_author_is_found_as_an_artist_is(texts: dict[str, Reader]) -> None:
+    result = lookup("marchetti, zo\u00eb", texts)
+    assert [found.work_id for found in result.train] == ["x1", "x2"]
+    assert [found.work_id for found in result.control] == ["x3"]
+    first, second = result.train
+    assert first.came_back
+    assert not second.came_back
+    assert (first.kind, first.date, first.year) == ("text", "1859", None)
+    assert first.places == ("files/x1.txt",)
+    assert "no caption of this run asked for it, and no prompt" in second.judgements[0].reason
+
+
+def test_a_text_shows_its_longest_passage_that_counts(texts: dict[str, Reader]) -> None:
+    pair = lookup("Zoe Marchetti", texts).train[0].judgements[0].pair
+    assert pair is not None
+    assert (pair.generation_id, pair.sample, pair.seed) == ("o1", 3, None)
+    assert (pair.image_id, pair.place) == ("x1", "files/x1.txt")
+    assert pair.passage is not None
+    # 90 words are quoted, and of 70 only 50 did not stand in the prompt
+    assert (pair.passage.words, pair.passage.text_start, pair.passage.text_end_byte) == (
+        60,
+        1011,
+        2020,
+    )
+    assert pair.passage.text == "best\x1b[31m"[:9]
+
+
+def test_images_and_texts_of_one_name_stand_together(
+    data: dict[str, Reader], texts: dict[str, Reader]
+) -> None:
+    result = lookup("Zoe Marchetti", {**data, **texts})
+    assert [found.kind for found in result.train] == ["image", "text", "image", "text"]
+    found = as_json(result)
+    assert (found["works_in_set"], found["works_examined"], found["works_came_back"]) == (4, 2, 2)
+    assert found["train"][0]["judgements"][0]["pair"]["passage"] is None
+    alone = as_json(lookup("Zoe Marchetti", data))
+    assert (alone["works_in_set"], alone["works_came_back"]) == (2, 1)
+
+
+def test_a_terminal_is_told_where_and_obeys_nothing(texts: dict[str, Reader]) -> None:
+    said = as_text(lookup("Zoe Marchetti", texts))
+    assert "Two Towns, 1859" in said
+    assert "verbatim_text: 3 of 8 attempts" in said
+    assert "characters 1,011 to 1,020 of the work, bytes 2,011 to 2,020" in said
+    assert "(attempt 3, no seed stated)" in said
+    assert "\x1b" not in said
+    assert "\u202e" not in said
+    assert as_text(lookup("Nobody", texts)).startswith("nobody in this run is called Nobody")

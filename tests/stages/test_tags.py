@@ -54,7 +54,7 @@ def pair(output: str, text: str, *, prompt: str = "", num_near: int = 1) -> Pair
     side = Side(text_id="t", work={"num_near": num_near}, wording=whole, raw=None, encoding="utf-8")
     shared = np.array([[0, 0, len(made)]], np.int64)
     found = overlap(made, whole, runs_R3=shared, echoed_N=echoed_N)
-    return Pair(Written(row={}, wording=made, echoed_N=echoed_N), side, found)
+    return Pair(Written(row={"output_id": "o"}, wording=made, echoed_N=echoed_N), side, found)
 
 
 @pytest.mark.parametrize(
@@ -73,20 +73,39 @@ def test_tags_say_why_a_passage_may_say_little(
     words: int, more: dict[str, Any], holders: int, expected: str
 ) -> None:
     found = pair(NUMBERS, NUMBERS, **more)
-    assert tags_of(found, Stretch(0, 0, words), holders, PassagesConfig()) == expected
+    assert (
+        tags_of(found, Stretch(0, 0, words), held_by(holders, words), PassagesConfig()) == expected
+    )
+
+
+def held_by(works: int, words: int, start: int = 0) -> Holders:
+    """Holders of words of the output `o`, as many works as are said."""
+    named = [(f"t{number}", {"work_id": f"w{number}"}) for number in range(works)]
+    return Holders(runs(*(("o", name, start, words) for name, _ in named)), dict(named))
+
+
+def test_a_few_words_of_its_own_do_not_save_a_notice() -> None:
+    found = pair(NUMBERS, NUMBERS)
+    for own, expected in ((11, "boilerplate"), (12, "")):
+        held = held_by(3, 23 - own, own)
+        assert tags_of(found, Stretch(0, 0, 23), held, PassagesConfig()) == expected
 
 
 @pytest.mark.parametrize("marks", ['""', "\u201c\u201d", "\u00ab\u00bb", "\u201e\u201d"])
 def test_quotation_marks_on_either_side_are_seen(marks: str) -> None:
     said = f"She said: {marks[0]}{NUMBERS}{marks[1]} And left."
-    assert tags_of(pair(said, said), Stretch(2, 2, 23), 1, PassagesConfig()) == "quoted"
-    assert tags_of(pair(NUMBERS, said), Stretch(0, 2, 23), 1, PassagesConfig()) == "quoted"
-    assert quoted(said, said.index("one"))
-    assert not quoted(said, said.index("And"))
+    assert tags_of(pair(said, said), Stretch(2, 2, 23), held_by(0, 0), PassagesConfig()) == "quoted"
+    assert (
+        tags_of(pair(NUMBERS, said), Stretch(0, 2, 23), held_by(0, 0), PassagesConfig()) == "quoted"
+    )
+    start, end = said.index("one"), said.index("three")
+    assert quoted(said, start, end)
+    assert not quoted(said, start, len(said)), "it ends behind the quotation"
+    assert not quoted(said, said.index("And"), len(said))
 
 
 def test_a_mark_that_was_left_open_ends_with_its_paragraph() -> None:
-    assert not quoted('He began: "Wait.\n\nThe rain went on.', 25)
+    assert not quoted('He began: "Wait.\n\nThe rain went on.', 25, 30)
 
 
 @pytest.mark.parametrize("knob", [{"common_works": 1}, {"boilerplate_words": 0}])
