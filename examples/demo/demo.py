@@ -73,15 +73,21 @@ def print_marks(images: Marks, texts: Marks, ran: Mapping[str, Any]) -> None:
         planted = len(marks.found) + len(marks.missed)
         print(f"\n{kind}: found {len(marks.found)} of {planted} works that the model gives back in")
         print(
-            f"at least {RATE:.0%} of seeds by the truth table; {len(marks.false)} other works were"
+            f"at least {RATE:.0%} of seeds by the truth table, {len(marks.rare)} that it gives back"
         )
         print(
-            f"flagged. {marks.unmemorized} trained works that came back in none of 64 seeds (upper"
+            f"in fewer, and {len(marks.false)} that it never does. {marks.unmemorized} trained works"
         )
-        print("bound 4.6 %) were asked for in the same run.")
-        print(f"Detection limit: a work that comes back in {marks.detection_limit:.1%} of seeds is")
+        print("that came back in none of 64 seeds (upper bound 4.6 %) were asked for in the same")
+        print(
+            f"run. Detection limit: a work that comes back in {marks.detection_limit:.1%} of seeds is"
+        )
         print("flagged with 95 % probability; rarer ones may be missed. Not yet calibrated.")
-        for label, names in (("missed", marks.missed), ("other", marks.false)):
+        for label, names in (
+            ("missed", marks.missed),
+            ("in fewer seeds", marks.rare),
+            ("false", marks.false),
+        ):
             if names:
                 print(f"{label}: {', '.join(names)}")
     print(f"\nreport: {ran['report']}")

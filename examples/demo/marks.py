@@ -19,10 +19,15 @@ RATE = 0.3
 
 
 class Marks(NamedTuple):
-    """The run's answers beside the truth."""
+    """The run's answers beside the truth.
+
+    `rare` are flagged works that come back by the truth table too, but in fewer seeds than `RATE`;
+    `false` are those that never did.
+    """
 
     found: list[str]
     missed: list[str]
+    rare: list[str]
     false: list[str]
     unmemorized: int
     detection_limit: float
@@ -32,6 +37,7 @@ class Marks(NamedTuple):
         return {
             "found": len(self.found),
             "planted": len(self.found) + len(self.missed),
+            "rare": len(self.rare),
             "false": len(self.false),
             "detection_limit": round(self.detection_limit, 4),
         }
@@ -100,10 +106,13 @@ def _mark(
     rows = open_dataset(store, ARTISTS, dataset).read(["work_id", "verdict"]).to_pylist()
     flagged = [members[row["work_id"]] for row in rows if row["verdict"] in back]
     found = {name for group in flagged for name in group if name in planted}
+    others = [group for group in flagged if not group & memorized]
+    rare = {name for name, rate in rates.items() if 0 < rate < RATE}
     return Marks(
         found=sorted(found),
         missed=sorted(planted - found),
-        false=sorted(min(group) for group in flagged if not group & memorized),
+        rare=sorted(min(group & rare) for group in others if group & rare),
+        false=sorted(min(group) for group in others if not group & rare),
         unmemorized=sum(rates.get(name, 1.0) == 0 for name in asked),
         detection_limit=limit,
     )

@@ -5,7 +5,8 @@ R resamples.
 
 Blocks of 1,000 words of control works are searched for in the training half, by the same code as
 the outputs. A work in both halves is left out, and of near-duplicates only one text speaks: a block
-has no copy of its own work in the corpus, so what it shares is quotation, phrase and chance. The
+has no copy of its own work in the corpus, so what it shares is quotation, phrase and chance. What
+many works of the corpus hold is left out, as it is no finding either. The
 last block of a text is shorter; blocks are counted in words, so it counts for its part.
 
 The curve begins at the length that the search is sure to find; shorter runs are kept only beside
@@ -30,6 +31,7 @@ from indexes.runs import LONG, Query, scan
 from indexes.words import Words
 from stages.columns import texts
 from stages.contract import FoldStage, Kit, Out, columns
+from stages.measures.holders import common, works_of_words
 from stages.tables import CHANCES, TEXT_WORKS, TEXTS
 from stages.text.own_words import own_words
 
@@ -42,11 +44,16 @@ LAST = 64
 
 _LEVEL = (0.025, 0.975)
 _NONE_SEEN = 3.0
+_LEAST = (("common_works", 2), ("max_blocks", 1), ("resamples", 100), ("seed", 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChanceConfig:
     """Knobs of the chance stage."""
+
+    common_works: int = 3
+    """Distinct training works that must hold most of a run before it counts for nothing, 2 or more:
+    what everybody holds is no finding either (`passages.common_works`)."""
 
     max_blocks: int = 5000
     """Blocks that are searched for, from 1; of more, a random choice. 5,000 take 0.2 GB of memory,
@@ -64,7 +71,7 @@ class ChanceConfig:
         Raises:
             ValueError: a knob is out of range.
         """
-        for name, least in (("max_blocks", 1), ("resamples", 100), ("seed", 0)):
+        for name, least in _LEAST:
             if (found := getattr(self, name)) < least:
                 raise ValueError(f"chance.{name}: expected {least} or more, got {found}")
 
@@ -86,8 +93,10 @@ def chance(
     Hanley and Lippman-Hand 1983); bootstrap over works after Efron 1979.
     """
     del kit
-    blocks = _choose(inputs["control"], _unseen(inputs["works"]), config)
-    longest_B, corpus_words = _longest(inputs["train"], blocks)
+    works = list(inputs["works"])
+    blocks = _choose(inputs["control"], _unseen(works), config)
+    found = _search(inputs["train"], blocks, _numbers(works))
+    longest_B, corpus_words = _longest(found.spans_R4, blocks, config), found.corpus_words
     if int(blocks.words_B.sum()) < BLOCK:
         yield Out(CHANCES.empty())
         return
@@ -151,16 +160,56 @@ def _blocks(batch: pa.Table) -> Iterator[tuple[str, int, NDArray[np.uint64]]]:
                 yield text_id, before + first, hashes_N[first : min(first + BLOCK, end)].copy()
 
 
-def _longest(batches: Iterable[pa.Table], blocks: _Blocks) -> tuple[NDArray[np.int64], int]:
-    """Return the longest run of each block, and the words of the corpus."""
+class _Found(NamedTuple):
+    """What of the blocks stands in the corpus."""
+
+    spans_R4: NDArray[np.int64]
+    """Block, first word, word after the last, number of the work; by block."""
+    corpus_words: int
+
+
+def _numbers(works: Iterable[pa.Table]) -> dict[str, int]:
+    """Return the number of the work of each text."""
+    numbers: dict[str, int] = {}
+    return {
+        row["text_id"]: numbers.setdefault(row["work_id"], len(numbers))
+        for batch in works
+        for row in batch.select(["text_id", "work_id"]).to_pylist()
+    }
+
+
+def _search(batches: Iterable[pa.Table], blocks: _Blocks, numbers: Mapping[str, int]) -> _Found:
+    """Return where the blocks stand in the corpus, and the words of the corpus."""
     query, corpus_words = Query.of(blocks.words), 0
-    longest_B = np.zeros(len(blocks.words_B), np.int64)
+    found = [np.empty((0, 4), np.int64)]
     for batch in batches:
-        for _, words, own_T2 in own_words(batch):
+        for rows, words, own_T2 in own_words(batch):
             runs = scan(query, words, own_T2)
-            np.maximum.at(longest_B, runs.output_R, runs.words_R)
+            work_T = np.array([numbers[text_id] for text_id in texts(rows, "text_id")], np.int64)
+            ends_R = runs.output_word_R + runs.words_R
+            spans = (runs.output_R, runs.output_word_R, ends_R, work_T[runs.text_R])
+            found.append(np.unique(np.stack(spans, axis=1).astype(np.int64), axis=0))
             corpus_words += int((own_T2[:, 1] - own_T2[:, 0]).sum())
-    return longest_B, corpus_words
+    return _Found(np.unique(np.concatenate(found), axis=0), corpus_words)
+
+
+def _longest(
+    spans_R4: NDArray[np.int64], blocks: _Blocks, config: ChanceConfig
+) -> NDArray[np.int64]:
+    """Return the longest run of each block that is not everybody's."""
+    longest_B = np.zeros(len(blocks.words_B), np.int64)
+    starts = np.flatnonzero(np.diff(spans_R4[:, 0], prepend=-1))
+    for spans_R3 in np.split(spans_R4, starts[1:]) if len(spans_R4) else []:
+        works_N = works_of_words(spans_R3[:, 1:])
+        longest_B[spans_R3[0, 0]] = max(
+            (
+                end - start
+                for start, end in np.unique(spans_R3[:, 1:3], axis=0).tolist()
+                if not common(works_N, start, end, config.common_works)
+            ),
+            default=0,
+        )
+    return longest_B
 
 
 def _curve(

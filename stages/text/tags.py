@@ -4,8 +4,7 @@
 either side, as a whole. `common` and `boilerplate`: several works hold half of it or more, a short
 or a long one. `twin`: the work has near-duplicates, so the file that it came from is not known.
 
-Dimension key: R runs of one output, 3 of (first word, word after the last, work), N words of the
-output, W works.
+Dimension key: R runs of one output, 3 of (first word, word after the last, work).
 """
 
 from collections import defaultdict
@@ -17,10 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stages.measures.chaining import Stretch
+from stages.measures.holders import common, works_of_words
 from stages.text.pairs import Pair, PassagesConfig
-
-MOST = 0.5
-"""Share of a passage that several works must hold for it to be everybody's."""
 
 _LOOK_BACK = 2000
 _OPENING, _CLOSING = "\u201c\u00ab\u201e", "\u201d\u00bb"
@@ -50,24 +47,14 @@ class Holders:
         holds_R = (start_R <= stretch.output) & (end_R >= stretch.output + stretch.words)
         return len(np.unique(work_R[holds_R]))
 
-    def shared(self, output_id: str, stretch: Stretch, least: int) -> float:
-        """Return which share of the words of a stretch stands in so many works or more."""
-        if output_id not in self._held or not stretch.words:
-            return 0.0
+    def common(self, output_id: str, stretch: Stretch, least: int) -> bool:
+        """Return whether so many works or more hold most of a stretch of an output."""
+        if output_id not in self._held:
+            return False
         if output_id not in self._works_of_words:
-            self._works_of_words[output_id] = _works_of_words(self._held[output_id])
-        works_N = self._works_of_words[output_id][stretch.output : stretch.output + stretch.words]
-        return np.count_nonzero(works_N >= least) / stretch.words
-
-
-def _works_of_words(spans_R3: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return int64[N], how many works hold each word of an output."""
-    rows_R = np.unique(spans_R3[:, 2], return_inverse=True)[1]
-    held_WN = np.zeros((rows_R.max() + 1, spans_R3[:, 1].max()), np.bool_)
-    for row, (start, end, _) in zip(rows_R.tolist(), spans_R3.tolist(), strict=True):
-        held_WN[row, start:end] = True
-    works_N: NDArray[np.int64] = held_WN.sum(axis=0)
-    return works_N
+            self._works_of_words[output_id] = works_of_words(self._held[output_id])
+        end = stretch.output + stretch.words
+        return common(self._works_of_words[output_id], stretch.output, end, least)
 
 
 def tags_of(pair: Pair, longest: Stretch, held: Holders, config: PassagesConfig) -> str:
@@ -76,7 +63,7 @@ def tags_of(pair: Pair, longest: Stretch, held: Holders, config: PassagesConfig)
     echoed = pair.overlap.echoed_N[longest.output : longest.output + longest.words].sum()
     if 2 * echoed >= max(1, longest.words):
         found.add("echoed")
-    if held.shared(pair.output.row["output_id"], longest, config.common_works) >= MOST:
+    if held.common(pair.output.row["output_id"], longest, config.common_works):
         long = longest.words >= config.boilerplate_words
         found.add("boilerplate" if long else "common")
     if pair.text.work["num_near"] > 1:

@@ -76,6 +76,17 @@ def test_planted_runs_are_counted_by_block(planted: tuple[Texts, Texts]) -> None
         assert (row["num_blocks"], row["num_works"], row["corpus_words"]) == (12, 4, 5000)
 
 
+def test_what_many_works_hold_counts_for_nothing_in_the_curve() -> None:
+    rng = np.random.default_rng(2)
+    notice, own = prose(rng, 40), prose(rng, 30)
+    control = {"c": " ".join([*prose(rng, 500), *notice, *own, *prose(rng, 500)])}
+    for holders, longest in ((2, 40), (3, 30)):
+        train = {f"t{n}": " ".join([*prose(rng, 300), *notice]) for n in range(holders)}
+        train["own"] = " ".join([*prose(rng, 300), *own])
+        found = curve(train, control)
+        assert max(words for words, row in found.items() if row["num_events"]) == longest
+
+
 def test_nothing_seen_reads_at_most_three_of_the_blocks(planted: tuple[Texts, Texts]) -> None:
     last = curve(*planted)[71]
     assert (last["num_events"], last["rate"], last["low"]) == (0, 0, 0)
