@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -70,20 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def print_marks(images: Marks, texts: Marks, ran: Mapping[str, Any]) -> None:
     """Say in words what the numbers are."""
     for kind, marks in (("images", images), ("texts", texts)):
-        found, planted = len(marks.found), len(marks.found) + len(marks.missed)
-        rare, false, limit = len(marks.rare), len(marks.false), marks.detection_limit
-        print(f"\n{kind}: found {found} of {planted} works that the model gives back in at least")
-        print(
-            f"{RATE:.0%} of seeds by the truth table, {rare} that it gives back in fewer, and {false}"
+        planted = len(marks.found) + len(marks.missed)
+        said = (
+            f"{kind}: found {len(marks.found)} of {planted} works that the model gives back in at"
+            f" least {RATE:.0%} of seeds by the truth table, {len(marks.rare)} that it gives back"
+            f" in fewer, and {len(marks.false)} that it never does. {marks.unmemorized} trained"
+            " works that came back in none of 64 seeds (upper bound 4.6 %) were asked for in the"
+            f" same run. Detection limit: a work that comes back in {marks.detection_limit:.1%} of"
+            " seeds is flagged with 95 % probability; rarer ones may be missed. Not yet calibrated."
         )
-        print(f"that it never does. {marks.unmemorized} trained works that came back in none of 64")
-        print(
-            "seeds (upper bound 4.6 %) were asked for in the same run. Detection limit: a work that"
-        )
-        print(
-            f"comes back in {limit:.1%} of seeds is flagged with 95 % probability; rarer ones may be"
-        )
-        print("missed. Not yet calibrated.")
+        print("\n" + textwrap.fill(said, 88))
         for label, names in (
             ("missed", marks.missed),
             ("in fewer seeds", marks.rare),

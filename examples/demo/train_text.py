@@ -224,8 +224,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = vars(parser.parse_args(arguments))
     chosen = {name: options[name] for name in options if options[name] is not None}
     paths = {name: chosen.pop(name) for name in ("corpus", "out")}
-    # moments of rare tokens sink into numbers with which processors are slow; it holds for the whole
-    # process, so not in `train`, which tests call
+    # moments of rare tokens sink into numbers with which processors are slow; it holds for the
+    # whole process, so not in `train`, which tests call
     torch.set_flush_denormal(True)
     figures = train(paths["corpus"], paths["out"], replace(TextRecipe(), **chosen))
     print(json.dumps(figures, indent=1))
