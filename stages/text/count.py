@@ -7,12 +7,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from indexes.words import split
-from stages.columns import texts
 from stages.contract import FoldStage, Kit, Out, columns
 from stages.measures.surprisal import fit
 from stages.tables import TEXTS
 from stages.text.frequencies import FREQUENCIES, write_frequencies
+from stages.text.own_words import own_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +30,15 @@ def count(inputs: Mapping[str, Iterable[pa.Table]], config: CountConfig, kit: Ki
     del config
     if kit.folder is None:
         raise ValueError("count writes an artefact and needs a folder")
-    write_frequencies(fit(_own_words(inputs["texts"])), kit.folder)
+    write_frequencies(fit(_hashes(inputs["texts"])), kit.folder)
     yield from ()
 
 
-def _own_words(batches: Iterable[pa.Table]) -> Iterator[NDArray[np.uint64]]:
+def _hashes(batches: Iterable[pa.Table]) -> Iterator[NDArray[np.uint64]]:
     for batch in batches:
-        places = batch.select(["first_word", "own_from", "own_to"]).to_pylist()
-        for place, text in zip(places, texts(batch, "text"), strict=True):
-            first = place["first_word"]
-            yield split([text]).hashes_N[place["own_from"] - first : place["own_to"] - first]
+        for _, words, own_T2 in own_words(batch):
+            for start, (first, last) in zip(words.offsets_T[:-1], own_T2, strict=True):
+                yield words.hashes_N[start + first : start + last]
 
 
 STAGE = FoldStage(

@@ -7,22 +7,19 @@ is not searched again when another one comes.
 Dimension key: P pieces of texts, R runs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from indexes.runs import Query, Runs, join, scan
 from indexes.words import split
 from stages.columns import texts
 from stages.contract import Kit, MapStage, Out, columns
 from stages.tables import OUTPUTS, RUNS, TEXTS
-
-BATCH_CHARS = 4 << 20
-"""Pieces that are searched together; more would not be faster, and memory is many times this."""
+from stages.text.own_words import own_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,33 +62,22 @@ def overlap(inputs: Mapping[str, pa.Table], tools: OverlapTools) -> Out:
     rows = inputs["texts"]
     text_ids = rows["text_id"].combine_chunks().dictionary_encode()
     text_P = text_ids.indices.to_numpy()
-    found = [_runs(rows, text_P, span, tools.query) for span in _spans(rows)]
+    found, before = [], 0
+    for part, words, own_P2 in own_words(rows):
+        runs = scan(tools.query, words, own_P2)
+        first_P = part["first_word"].to_numpy()
+        found.append(
+            runs._replace(
+                text_R=text_P[before:][runs.text_R],
+                text_word_R=runs.text_word_R + first_P[runs.text_R],
+            )
+        )
+        before += part.num_rows
+    if not found:
+        return Out(RUNS.empty())
     # pieces of one text see the same run twice, or each a part of it
-    runs = join(Runs(*(np.concatenate(parts) for parts in zip(*found, strict=True))))
+    runs = join(Runs(*map(np.concatenate, zip(*found, strict=True))))
     return Out(_table(runs, text_ids.dictionary, tools))
-
-
-def _spans(rows: pa.Table) -> Iterator[slice]:
-    """Yield runs of rows that are searched together, at least one, maybe without rows."""
-    sizes = np.asarray([len(text) for text in texts(rows, "text")], np.int64)
-    start = size = 0
-    for row, more in enumerate(sizes):
-        if size and size + more > BATCH_CHARS:
-            yield slice(start, row)
-            start, size = row, 0
-        size += more
-    yield slice(start, rows.num_rows)
-
-
-def _runs(rows: pa.Table, text_P: NDArray[np.int32], span: slice, query: Query) -> Runs:
-    """Return the runs of some pieces, by number of the text and words of the whole text."""
-    batch = rows.slice(span.start, span.stop - span.start)
-    first_P = batch["first_word"].to_numpy()
-    own_P2 = np.stack([batch["own_from"].to_numpy(), batch["own_to"].to_numpy()], axis=1)
-    runs = scan(query, split(texts(batch, "text")), own_P2 - first_P[:, None])
-    return runs._replace(
-        text_R=text_P[span][runs.text_R], text_word_R=runs.text_word_R + first_P[runs.text_R]
-    )
 
 
 def _table(runs: Runs, text_ids: Any, tools: OverlapTools) -> pa.Table:

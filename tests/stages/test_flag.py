@@ -20,22 +20,10 @@ from stages.measures.intervals import clopper_pearson
 from stages.tables import CLIQUES, FINDINGS, GENERATIONS, MATCHES, PROMPTS, THRESHOLDS, WORKS
 from stages.verdicts import calibrate
 from stages.verdicts.flag import STAGE, FlagConfig
+from tests.stages.shelf import Shelf
 
 TABLES = {"prompts": PROMPTS, "images": GENERATIONS, "cliques": CLIQUES, "matches": MATCHES}
 WORK_HALVES = {"t1": "train", "t2": "train", "c1": "control", "c2": "control"}
-
-
-class Shelf:
-    """A dataset for look-ups."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
-
-    def read(self, names: Sequence[str]) -> pa.Table:
-        return self.table.select(list(names))
-
-    def take(self, ids: Sequence[str], names: Sequence[str]) -> pa.Table:
-        raise NotImplementedError
 
 
 @dataclass

@@ -15,24 +15,12 @@ from stages.measures.intervals import clopper_pearson
 from stages.tables import CHANCES, FINDINGS, MATCHES, OUTPUTS, PROMPTS, SPANS, TEXT_WORKS
 from stages.verdicts.chances import chance_of
 from stages.verdicts.judge_texts import STAGE, JudgeTextsConfig
+from tests.stages.shelf import Shelf
 
 TABLES = {"prompts": PROMPTS, "outputs": OUTPUTS, "matches": MATCHES, "spans": SPANS}
 WORKS = {"t1": "train", "t2": "train", "c1": "control", "c2": "control"}
 PHASES = {"d": "discovery", "c": "confirmation"}
 Row = dict[str, Any]
-
-
-class Shelf:
-    """A dataset for look-ups."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
-
-    def read(self, names: Sequence[str]) -> pa.Table:
-        return self.table.select(list(names))
-
-    def take(self, ids: Sequence[str], names: Sequence[str]) -> pa.Table:
-        raise NotImplementedError
 
 
 @dataclass
@@ -164,8 +152,7 @@ def test_planted_copy_is_verbatim_text() -> None:
     assert (row["num_controls"], row["control_best"], row["own_caption"]) == (2, 12, True)
     assert row["reason"] == (
         "1 of 2 attempts gave the work back, closer than any of 2 control works;"
-        " none of 1,200 blocks of 1,000 words of unseen works has such a run:"
-        " at most 2.5 in 1,000"
+        " none in 1,200,000 words of unseen works: at most 2.5 in 1,000 stretches of 1,000 words"
     )
     assert rows["q", "c1"]["reason"] == "a control work, 0 of 2 attempts gave it back"
 
@@ -184,7 +171,7 @@ def test_a_block_with_edits_is_near_text(block: int, verdict: str) -> None:
     assert (row["verdict"], row["score"], row["threshold"]) == (verdict, block, 60)
     assert of(rows)["p", "t1"]["verdict"] == "none"
     # its longest exact run is 11 words long, which 19 of the blocks have
-    assert ("19 of 1,200 blocks" in row["reason"]) is (verdict == "near_text")
+    assert ("19 stretches in 1,200,000 words" in row["reason"]) is (verdict == "near_text")
 
 
 @pytest.mark.parametrize(("rival", "verdict"), [(39, "verbatim_text"), (40, "none"), (41, "none")])
@@ -334,8 +321,8 @@ def test_chance_in_words() -> None:
     assert "not measured" in chance_of(7, rows, 10)
     assert chance_of(900, rows, 10) == chance_of(64, rows, 10)
     assert chance_of(18, rows, 2300) == (
-        "12 of 1,200 blocks of 1,000 words of unseen works have such a run by chance:"
-        " 10 in 1,000 (95 %: 5 to 20) (this output has 2,300 words)"
+        "12 stretches in 1,200,000 words of unseen works have such a run by chance:"
+        " 10 in 1,000 stretches of 1,000 words (95 %: 5 to 20) (this output has 2,300 words)"
     )
     text = planted().judge(chances=CHANCES.empty())[0]["reason"]
     assert "the chance of such a run was not measured" in text
