@@ -29,6 +29,7 @@ from stages.images.sources import IngestConfig
 from stages.text.chance import ChanceConfig
 from stages.text.count import CountConfig
 from stages.text.gather import GatherConfig
+from stages.text.index_texts import IndexTextsConfig
 from stages.text.openings import OpeningsConfig
 from stages.text.overlap import OverlapConfig
 from stages.text.pairs import PassagesConfig
@@ -36,11 +37,11 @@ from stages.text.read_outputs import OutputsConfig
 from stages.text.twins import TwinsConfig
 from stages.text.works import TextsConfig
 from stages.text.write import WriteConfig
-from stages.verdicts.attribute import AttributeConfig
 from stages.verdicts.calibrate import CalibrateConfig
-from stages.verdicts.credit_texts import CreditTextsConfig
 from stages.verdicts.flag import FlagConfig
 from stages.verdicts.judge_texts import JudgeTextsConfig
+from stages.verdicts.standing import AssessConfig
+from stages.verdicts.units import UnitsConfig
 
 TEXT_SECTIONS = ("train_texts", "control_texts", "outputs")
 
@@ -90,6 +91,9 @@ class Case:
     prompts: PromptsConfig = field(default_factory=PromptsConfig)
     """What the models are asked, and with how many seeds."""
 
+    units: UnitsConfig = field(default_factory=UnitsConfig)
+    """What is tested together."""
+
     adopt: AdoptConfig = field(default_factory=AdoptConfig)
     """How images that somebody else generated are taken in."""
 
@@ -108,8 +112,8 @@ class Case:
     flag: FlagConfig = field(default_factory=FlagConfig)
     """When a match becomes a verdict."""
 
-    attribute: AttributeConfig = field(default_factory=AttributeConfig)
-    """How findings are counted per work and artist."""
+    assess: AssessConfig = field(default_factory=AssessConfig)
+    """How units are held against the controls; for images and texts."""
 
     train_texts: TextsConfig = field(default_factory=TextsConfig)
     """Texts that the language model may have learnt from."""
@@ -125,6 +129,10 @@ class Case:
 
     twins: TwinsConfig = field(default_factory=TwinsConfig)
     """When two texts are one work."""
+
+    text_index: IndexTextsConfig | None = None
+    """`{}` keeps an index of all texts, for `palimpsest find-text`; it takes 1.8 times the bytes of
+    the texts. A run needs none, so by default there is none."""
 
     count: CountConfig = field(default_factory=CountConfig)
     """How often each word stands in the control texts."""
@@ -147,9 +155,6 @@ class Case:
     judge_texts: JudgeTextsConfig = field(default_factory=JudgeTextsConfig)
     """When a passage becomes a verdict."""
 
-    credit_texts: CreditTextsConfig = field(default_factory=CreditTextsConfig)
-    """How findings are counted per work and author."""
-
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     """Where it runs; changes no result."""
 
@@ -159,6 +164,7 @@ class Case:
         for name in ("train", "control", "suspect", *TEXT_SECTIONS):  # part of every id
             section = replace(getattr(self, name), dataset=name)
             object.__setattr__(self, name, section)
+        object.__setattr__(self, "assess", replace(self.assess, setting=self.setting))
         texts = self.writers or any(getattr(self, name).sources for name in TEXT_SECTIONS)
         images = self.models or any((self.train.sources, self.suspect.sources))
         if self.embed is None and (images or not texts):

@@ -27,6 +27,7 @@ from stages.text import (
     chance,
     count,
     gather,
+    index_texts,
     measure,
     openings,
     overlap,
@@ -35,7 +36,17 @@ from stages.text import (
     works,
     write,
 )
-from stages.verdicts import attribute, calibrate, credit_texts, flag, judge_texts
+from stages.verdicts import (
+    assess,
+    assess_texts,
+    attribute,
+    calibrate,
+    confirm,
+    credit_texts,
+    flag,
+    judge_texts,
+    units,
+)
 
 SOURCES: Mapping[str, Table] = {
     "train.files": FILES,
@@ -93,6 +104,11 @@ FLOW = (
         writes="made.prompts",
     ),
     Step(
+        run=units.STAGE,
+        reads={"works": ("input.works",), "prompts": ("made.prompts",)},
+        writes="made.units",
+    ),
+    Step(
         run=sample.STAGE, reads={"prompts": ("made.prompts",)}, writes="made.sampled", each="models"
     ),
     Step(
@@ -145,7 +161,27 @@ FLOW = (
             "matches": ("made.matches",),
         },
         uses={"thresholds": ("made.thresholds",), "works": ("input.works",)},
+        writes="made.candidates",
+    ),
+    # how they stand against the controls
+    Step(
+        run=assess.STAGE,
+        reads={
+            "units": ("made.units",),
+            "made": ("made.sampled", "made.adopted"),
+            "matches": ("made.matches",),
+        },
+        writes="made.assessments",
+    ),
+    Step(
+        run=confirm.STAGE,
+        reads={
+            "candidates": ("made.candidates",),
+            "units": ("made.units",),
+            "assessments": ("made.assessments",),
+        },
         writes="made.findings",
+        knobs="assess",
     ),
     Step(
         run=attribute.STAGE,
@@ -155,6 +191,7 @@ FLOW = (
             "images": ("train.images", "control.images"),
         },
         writes="made.artists",
+        knobs="assess",
     ),
     # the same for texts: works, and what a language model writes when it is given their beginnings
     Step(
@@ -174,6 +211,17 @@ FLOW = (
         reads={"train": ("train.texts",), "control": ("control.texts",)},
         writes="input.text_works",
     ),
+    Step(
+        run=index_texts.STAGE,
+        reads={
+            "train": ("train.texts",),
+            "control": ("control.texts",),
+            "works": ("input.text_works",),
+        },
+        writes="input.text_index",
+        knobs="text_index",
+        given="text_index",
+    ),
     Step(run=count.STAGE, reads={"texts": ("control.texts",)}, writes="input.frequencies"),
     Step(
         run=openings.STAGE,
@@ -184,6 +232,11 @@ FLOW = (
         },
         writes="made.openings",
         given="writers",
+    ),
+    Step(
+        run=units.STAGE,
+        reads={"works": ("input.text_works",), "prompts": ("made.openings",)},
+        writes="made.text_units",
     ),
     Step(
         run=write.STAGE,
@@ -246,7 +299,28 @@ FLOW = (
             "all_matches": ("made.text_matches",),
             "spans": ("made.spans",),
         },
+        writes="made.text_candidates",
+    ),
+    Step(
+        run=assess_texts.STAGE,
+        reads={
+            "units": ("made.text_units",),
+            "made": ("made.outputs",),
+            "matches": ("made.text_matches",),
+            "spans": ("made.spans",),
+        },
+        writes="made.text_assessments",
+        knobs="assess",
+    ),
+    Step(
+        run=confirm.STAGE,
+        reads={
+            "candidates": ("made.text_candidates",),
+            "units": ("made.text_units",),
+            "assessments": ("made.text_assessments",),
+        },
         writes="made.text_findings",
+        knobs="assess",
     ),
     Step(
         run=credit_texts.STAGE,
@@ -256,5 +330,6 @@ FLOW = (
             "texts": ("train.texts", "control.texts"),
         },
         writes="made.authors",
+        knobs="assess",
     ),
 )

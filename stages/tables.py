@@ -25,6 +25,8 @@ BLOB = column("bytes", BYTES, "the untouched original file")
 FORMAT = column("format", TEXT, "file format as decoded: png, jpeg, webp, gif, tiff, bmp")
 WIDTH = column("width", pa.int32(), "width as stored", unit="pixels")
 NO_INTERVAL = "n is 0, the generations were imported, or the judged seeds nominated the work"
+UNTESTED = "no work is named, or it belongs to no unit that was tested"
+NO_FAMILY = "the artist is not stated, or the work belongs to no unit that was tested"
 HEIGHT = column("height", pa.int32(), "height as stored", unit="pixels")
 MADE_ID = column(
     "made_id", TEXT, "generation: image_id of an image, output_id of a text", unit="hex"
@@ -41,11 +43,19 @@ NO_TEXT = "a match of images"
 NO_IMAGE = "a match of texts"
 NO_BYTES = "the text was extracted from another format"
 NO_TOKENS = "no tokenizer was named, or a match of images"
+NOT_WHOLE = (
+    "the text is long and its longest run with the output short (`passages.whole_words`), so it was"
+    " not read whole; or a match of images"
+)
 
 TEXT_MEASURES = (
     ("output_words", pa.int32(), "words of the output"),
     ("text_words", pa.int64(), "words of the text that was compared"),
-    ("run_words", pa.int32(), "words of the longest exact run that is not echoed from the prompt"),
+    (
+        "run_words",
+        pa.int32(),
+        "words of the longest exact run that is not echoed; a short one may be missed in long texts",
+    ),
     ("run_chars", pa.int32(), "code points of that run in the output"),
     ("run_tokens", pa.int32(), "tokens of that run"),
     ("words_8", pa.int32(), "output words in exact runs of 8 words or more, echoes left out"),
@@ -65,6 +75,8 @@ TEXT_MEASURES = (
     ("tags", TEXT, "why the longest run may say little: quoted, common, boilerplate, echoed, twin"),
 )
 """Measures of a match of texts; a word is what `indexes.words` calls one."""
+
+_NULLS = {"run_tokens": NO_TOKENS, "rouge_l": NOT_WHOLE, "jaccard": NOT_WHOLE}
 
 FILES = Table(
     name="files",
@@ -303,7 +315,7 @@ MATCHES = Table(
                 null="fewer other works than the mean needs, or " + NO_IMAGE,
             ),
             *(
-                column(name, dtype, meaning, null=NO_TEXT if name != "run_tokens" else NO_TOKENS)
+                column(name, dtype, meaning, null=_NULLS.get(name, NO_TEXT))
                 for name, dtype, meaning in TEXT_MEASURES
             ),
         ]
@@ -375,10 +387,103 @@ FINDINGS = Table(
             column("neighbor_id", TEXT, "indexed image or text of that pair", null="no match"),
             column("clique_size", pa.int32(), "largest clique of the prompt", null="not computed"),
             column("own_caption", pa.bool_(), "true if the prompt is this work's own caption"),
+            column("unit_id", TEXT, "unit that the work is tested with", null=UNTESTED),
+            column("num_units", pa.int32(), "test units K of the list", null=UNTESTED),
+            column("num_control_units", pa.int32(), "control units m", null=UNTESTED),
+            column("num_exceeding", pa.int32(), "control units that lie as close", null=UNTESTED),
+            column("p", pa.float64(), "conformal p-value of the unit", null=UNTESTED),
+            column(
+                "p_bound",
+                pa.float64(),
+                "95 % limit, for these controls, of the share of unrelated works that lie as close",
+                null=UNTESTED,
+            ),
+            column("q", pa.float64(), "false discovery rate of the list", null=UNTESTED),
+            column(
+                "gamma_star",
+                pa.float64(),
+                "hidden bias that the finding withstands",
+                null="not a finding, a coin split the works before training, or " + UNTESTED,
+            ),
             column("reason", TEXT, "why the verdict is what it is, for a person"),
         ]
     ),
     groups=("prompt_id",),
+)
+
+UNITS = Table(
+    name="units",
+    grain="one work that is tested, in the unit that it is tested with",
+    key=("work_id",),
+    schema=pa.schema(
+        [
+            WORK_ID,
+            column("unit_id", TEXT, "smallest work_id of the unit", unit="hex"),
+            column("label", TEXT, "`test`, `control`; `mixed` has works of both and is not tested"),
+            column("rank", TEXT, "committed random draw of the unit; the smaller goes first"),
+            column(
+                "prompt_ids",
+                pa.large_list(TEXT),
+                "prompts of the unit in the order of a committed draw; none: all that is made counts",
+            ),
+        ]
+    ),
+)
+
+ASSESSMENTS = Table(
+    name="assessments",
+    grain="one unit, what one model gave back of it, and how that stands against the controls",
+    key=("model_id", "method", "unit_id"),
+    schema=pa.schema(
+        [
+            MODEL_ID,
+            column("method", TEXT, "measure of the score"),
+            column("primary", pa.bool_(), "true if verdicts rest on it; others are not adjusted"),
+            column("unit_id", TEXT, "smallest work_id of the unit", unit="hex"),
+            column("label", TEXT, "`test`, `control`; `mixed` has works of both and is not tested"),
+            column("n", pa.int32(), "confirmation generations of the prompts that are judged"),
+            column(
+                "score", pa.float32(), "closest of them to the works of the unit", null="no match"
+            ),
+            column("work_id", TEXT, "work of that pair", null="no match"),
+            column("made_id", TEXT, "generation of that pair", null="no match"),
+            column("neighbor_id", TEXT, "indexed image or text of that pair", null="no match"),
+            column("excluded", TEXT, "why the unit is in no test and no null", null="it is in it"),
+            column("num_units", pa.int32(), "test units K of the list"),
+            column("num_controls", pa.int32(), "control units m that the score is compared with"),
+            column(
+                "num_exceeding",
+                pa.int32(),
+                "control units r that lie as close or closer",
+                null="not a test unit, or excluded",
+            ),
+            column(
+                "p",
+                pa.float64(),
+                "conformal p-value (1 + r) / (m + 1)",
+                null="not a test unit, or excluded",
+            ),
+            column(
+                "p_bound",
+                pa.float64(),
+                "95 % limit, for these controls, of the share of unrelated works that lie as close",
+                null="not a test unit, or excluded",
+            ),
+            column(
+                "q",
+                pa.float64(),
+                "smallest false discovery rate of a list that holds this unit (Benjamini-Hochberg)",
+                null="not a test unit, excluded, or the method is secondary",
+            ),
+            column(
+                "gamma_star",
+                pa.float64(),
+                "how many times likelier to be trained on a unit may be, for traits that nobody"
+                " saw, until it is no finding",
+                null="not a finding, or a coin split the works before training",
+            ),
+        ]
+    ),
 )
 
 ARTISTS = Table(
@@ -398,6 +503,20 @@ ARTISTS = Table(
             column("k", pa.int32(), "seeds of the strongest finding that gave the work back"),
             column("n", pa.int32(), "seeds of that finding that were examined"),
             column("finding_id", TEXT, "that finding", null="the work was not examined"),
+            column("artist_units", pa.int32(), "tested units of the artist", null=NO_FAMILY),
+            column(
+                "artist_q",
+                pa.float64(),
+                "false discovery rate, over artists, of a list that holds this artist",
+                null=NO_FAMILY,
+            ),
+            column(
+                "q",
+                pa.float64(),
+                "false discovery rate within the artist's own list, to be held against the level"
+                " of the run",
+                null=NO_FAMILY,
+            ),
         ]
     ),
 )
@@ -418,6 +537,13 @@ TEXTS = Table(
             column("own_from", pa.int64(), "first word that is this piece's to report"),
             column("own_to", pa.int64(), "word after the last that is this piece's to report"),
             column("num_words", pa.int64(), "words of the whole text"),
+            column(
+                "samples",
+                pa.large_list(pa.int32()),
+                "where every 64th word of the piece begins, counted in the piece, from its first",
+                unit="code points",
+                null="the piece has 512 words or fewer",
+            ),
             column("place", TEXT, "file, member and row that the text was read from"),
             column("sha256", TEXT, "digest of the whole text's bytes; may repeat", unit="hex"),
             column("format", TEXT, "txt, md, jsonl, parquet, html, pdf"),
@@ -436,7 +562,7 @@ TEXTS = Table(
             ),
         ]
     ),
-    blobs=("bytes",),
+    blobs=("text", "bytes"),
 )
 
 TEXT_WORKS = Table(
@@ -577,6 +703,28 @@ REJECTED = Table(
     ),
 )
 
+SIGNALS = Table(
+    name="signals",
+    grain="one prompt and one score from inside the model",
+    key=("model_id", "prompt_id", "method", "steps", "seeds"),
+    schema=pa.schema(
+        [
+            MODEL_ID,
+            PROMPT_ID,
+            column("method", TEXT, "name of the score; the table of methods says what is suspect"),
+            column("steps", pa.int32(), "evaluations of the network on the way", unit="1.."),
+            column("seeds", pa.int32(), "noises that the mean is taken over", unit="1.."),
+            column("value", pa.float64(), "the score as published; it chooses where to look"),
+            column(
+                "evaluations",
+                pa.int32(),
+                "network evaluations that the score rests on; a guided step is two",
+            ),
+        ]
+    ),
+    groups=("prompt_id",),
+)
+
 TABLES = (
     FILES,
     IMAGES,
@@ -597,4 +745,5 @@ TABLES = (
     SPANS,
     CHANCES,
     REJECTED,
+    SIGNALS,
 )

@@ -1,29 +1,24 @@
 """Credit texts: what came back of each work of each author; `stages.verdicts.credits` says how."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.contract import FoldStage, Kit, Out, columns
 from stages.tables import ARTISTS, FINDINGS, TEXT_WORKS, TEXTS
-from stages.verdicts.credits import credit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreditTextsConfig:
-    """The stage has no knobs: the strongest verdict of a work is what the rows say."""
+from stages.verdicts.credits import READ, credit
+from stages.verdicts.standing import AssessConfig
 
 
 def credit_texts(
-    inputs: Mapping[str, Iterable[pa.Table]], config: CreditTextsConfig, kit: Kit
+    inputs: Mapping[str, Iterable[pa.Table]], config: AssessConfig, kit: Kit
 ) -> Iterator[Out]:
     """Yield the strongest verdict on every work of words, by model and work.
 
     Args:
         inputs: `findings` FINDINGS of texts, `works` TEXT_WORKS, `texts` TEXTS of both halves.
-        config: nothing.
+        config: the level.
         kit: not used.
 
     Yields:
@@ -31,7 +26,7 @@ def credit_texts(
         The strongest finding of a work is the one with the strongest verdict, then the most hits,
         then the largest score.
     """
-    del config, kit
+    del kit
     works = (batch.rename_columns(["image_id", "half", "work_id"]) for batch in inputs["works"])
     # a text of several pieces is one text
     first = (batch.filter(pc.equal(batch["piece"], 0)) for batch in inputs["texts"])
@@ -39,17 +34,17 @@ def credit_texts(
         batch.select(["text_id", "author", "title"]).rename_columns(["image_id", "artist", "title"])
         for batch in first
     )
-    yield from credit(inputs["findings"], works, signed, larger=True)
+    yield from credit(inputs["findings"], works, signed, larger=True, level=config.q)
 
 
 STAGE = FoldStage(
     name="credit_texts",
     reads={
-        "findings": columns("finding_id model_id work_id verdict k n score", FINDINGS),
+        "findings": columns(READ, FINDINGS),
         "works": columns("text_id half work_id", TEXT_WORKS),
         "texts": columns("text_id piece author title", TEXTS),
     },
     writes=ARTISTS,
-    config=CreditTextsConfig,
+    config=AssessConfig,
     run=credit_texts,
 )

@@ -13,9 +13,22 @@ import pyarrow.compute as pc
 
 from stages.contract import Out
 from stages.tables import ARTISTS
+from stages.verdicts.kin import Kin, kin
 from stages.verdicts.trials import UNKNOWN_MODEL
 
-STRENGTH = ("verbatim", "verbatim_text", "near_text", "low_diversity", "none", "not_examined")
+STRENGTH = (
+    "verbatim",
+    "template",
+    "partial",
+    "verbatim_text",
+    "near_text",
+    "low_diversity",
+    "none",
+    "not_examined",
+)
+READ = "finding_id model_id work_id method verdict k n score unit_id p"
+"""Columns of FINDINGS that are credited."""
+
 BATCH_ROWS = 50_000
 
 
@@ -25,14 +38,16 @@ def credit(
     signed: Iterable[pa.Table],
     *,
     larger: bool,
+    level: float,
 ) -> Iterator[Out]:
     """Yield the strongest verdict on every work, by model and work.
 
     Args:
-        findings: finding_id, model_id, work_id, verdict, k, n and score.
+        findings: the columns of `READ`.
         works: image_id, half and work_id of every piece.
         signed: image_id, artist and title of every piece.
         larger: true if a larger score lies closer.
+        level: false discovery rate of the run.
 
     Yields:
         ARTISTS. The strongest finding of a work is the one with the strongest verdict, then the
@@ -40,20 +55,28 @@ def credit(
     """
     strongest: dict[tuple[str, str], Mapping[str, Any]] = {}
     models: set[str] = set()
+    tested: list[Mapping[str, Any]] = []
     for batch in findings:
         for row in batch.to_pylist():
             models.add(row["model_id"])
+            if row["p"] is not None:
+                tested.append(row)
             key = (row["model_id"], row["work_id"])
             if row["work_id"] is not None:
                 both = (row, strongest.get(key, row))
                 strongest[key] = min(both, key=lambda finding: _rank(finding, larger=larger))
     known = _works(works, signed)
+    names = known.select(["work_id", "artist"]).to_pylist()
+    family = kin(tested, {row["work_id"]: row["artist"] for row in names}, level)
     for model_id in sorted(models) or [UNKNOWN_MODEL]:
         for start in range(0, known.num_rows, BATCH_ROWS):
             rows = known.slice(start, BATCH_ROWS).to_pylist()
             yield Out(
                 ARTISTS.of_rows(
-                    [_row(row, model_id, strongest.get((model_id, row["work_id"]))) for row in rows]
+                    [
+                        _row(row, model_id, strongest.get((model_id, row["work_id"])), family)
+                        for row in rows
+                    ]
                 )
             )
 
@@ -64,10 +87,21 @@ def _rank(finding: Mapping[str, Any], *, larger: bool) -> tuple[int, int, float,
     return STRENGTH.index(finding["verdict"]), -finding["k"], distance, finding["finding_id"]
 
 
-def _row(work: Mapping[str, Any], model_id: str, found: Mapping[str, Any] | None) -> dict[str, Any]:
+def _row(
+    work: Mapping[str, Any],
+    model_id: str,
+    found: Mapping[str, Any] | None,
+    family: Mapping[tuple[str, str, str], Kin],
+) -> dict[str, Any]:
     verdict = found or {"verdict": "not_examined", "k": 0, "n": 0, "finding_id": None}
     judged = {name: verdict[name] for name in ("verdict", "k", "n", "finding_id")}
-    return {**work, "model_id": model_id, **judged}
+    stands = family.get((model_id, found["method"], found["unit_id"] or "")) if found else None
+    numbers = {
+        "artist_units": stands.artist_units if stands else None,
+        "artist_q": stands.artist_q if stands else None,
+        "q": stands.q if stands else None,
+    }
+    return {**work, "model_id": model_id, **judged, **numbers}
 
 
 def _works(works: Iterable[pa.Table], images: Iterable[pa.Table]) -> pa.Table:

@@ -1,9 +1,9 @@
 """Flag: what each caption gave back, judged on seeds that set no threshold.
 
-A work is `verbatim` if it is a training work, enough confirmation generations lie closer to it than
-to anything else and below the threshold, and the best of them beats every control work. Ties count
-against the finding. Every caption of every model gets a row: the misses are evidence too.
-Captions of training and of control works go through the same lines.
+A work is a candidate for `verbatim` if it is a training work, and enough confirmation generations
+lie closer to it than to anything else and below the threshold; `confirm` says which candidates
+stand out against the controls. Every caption of every model gets a row: the misses are evidence
+too. Captions of training and of control works go through the same lines.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -146,7 +146,6 @@ def _findings(trial: Trial, cliques: Sequence[Row], tools: FlagTools) -> Iterato
         made="image",
         holds="images",
         back="closest to it and below the threshold",
-        form="{:.4f}",
     )
     size = max((row["clique_size"] for row in cliques), default=None)
 

@@ -1,13 +1,14 @@
 """Judge texts: what each prompt gave back of which work, word for word or nearly.
 
-A work is `verbatim_text` if it is a training work, enough confirmation attempts have a run of
-enough words in common with it that was not in the prompt, and the longest of them beats every
-control work; `near_text` says the same of blocks of words with edits between. Ties count against
-the finding. Every prompt of every model has its row, and attempts that failed count as misses.
+A work is a candidate for `verbatim_text` if it is a training work, and enough confirmation attempts
+have a run of enough words in common with it that was not in the prompt; `near_text` says the same
+of blocks of words with edits between. `confirm` says which candidates stand out against the
+controls. Every prompt of every model has its row, and attempts that failed count as misses.
 
 A passage that is quoted, or that several works hold, says little about this one. It is no hit, of
 a training work no more than of a control, but it stays in the row, and another passage of the same
-pair may count in its place.
+pair may count in its place. Of the works in which only such passages stand that several works hold,
+the closest has a row, and it says how many there are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 from stages.contract import Kit, MapStage, Out, columns
 from stages.tables import CHANCES, FINDINGS, MATCHES, OUTPUTS, PROMPTS, SPANS, TEXT_WORKS
 from stages.verdicts.chances import chance_of
-from stages.verdicts.excuses import KINDS, Excuses, Kind, score_of
+from stages.verdicts.excuses import KINDS, Crowd, Excuses, Kind, score_of
 from stages.verdicts.trials import (
     CONFIRMATION,
     Bench,
@@ -162,6 +163,7 @@ def _findings(case: _Asked, kind: Kind, tools: JudgeTextsTools) -> Iterator[dict
     own, planned = plan(case.prompts)
     if own is None:
         own = plan(case.outputs)[0]
+    crowd = Crowd.of(case.matches, kind, tools.excuses, tools.config.least(kind))
     trial = Trial(
         model_id=model_id,
         prompt_id=prompt_id,
@@ -169,7 +171,7 @@ def _findings(case: _Asked, kind: Kind, tools: JudgeTextsTools) -> Iterator[dict
         own=own if own and own[0] in tools.known and own[1] else None,
         planned=planned,
         examined={row["output_id"] for row in _confirmed(case)},
-        pairs=[_pair(row, kind, tools) for row in case.matches],
+        pairs=[_pair(row, kind, tools, crowd) for row in case.matches],
         counted=not foreign(model_id) or _numbered(_confirmed(case)),
     )
     bench = Bench(
@@ -184,7 +186,6 @@ def _findings(case: _Asked, kind: Kind, tools: JudgeTextsTools) -> Iterator[dict
         made="attempt",
         holds="texts",
         back="gave it back",
-        form="{:.0f} words",
     )
     note = _note(case, counted=trial.counted)
 
@@ -192,19 +193,24 @@ def _findings(case: _Asked, kind: Kind, tools: JudgeTextsTools) -> Iterator[dict
         verdict = ("none", f"no work came back that is a finding{note}")
         return verdict if row["n"] else unexamined(bench)
 
-    yield from judged(trial, bench, alone, lambda row: _remark(row, case, kind, tools) + note)
+    def remark(row: Row) -> str:
+        said = _remark(row, case, kind, tools)
+        return said + crowd.remark(row["work_id"], trial.own and trial.own[0]) + note
+
+    yield from judged(trial, bench, alone, remark)
 
 
 def _confirmed(case: _Asked) -> list[Row]:
     return [row for row in case.outputs if row["phase"] == CONFIRMATION]
 
 
-def _pair(row: Row, kind: Kind, tools: JudgeTextsTools) -> Pair:
+def _pair(row: Row, kind: Kind, tools: JudgeTextsTools, crowd: Crowd) -> Pair:
     least, score = tools.config.least(kind), score_of(row, kind, tools.excuses)
     hit = score is not None and score >= least
     ids = (row["made_id"], row["phase"], row["work_id"], row["half"], row["neighbor_id"])
     shown = row[kind.measure] if score is None else score
-    return Pair(*ids, score=shown, hit=hit, named=hit or row[kind.measure] >= least)
+    long = row[kind.measure] >= least and row["work_id"] not in crowd.others
+    return Pair(*ids, score=shown, hit=hit, named=hit or long)
 
 
 def _numbered(outputs: Sequence[Row]) -> bool:

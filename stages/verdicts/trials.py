@@ -1,8 +1,8 @@
-"""Trials: what one model gave back of one prompt, and which works stand out against the controls.
+"""Trials: what one model gave back of one prompt, and which works are candidates.
 
 Both halves of the house judge here, images and texts alike: who is asked, what counts as given
-back, how often of how many, with which interval, and what a work has to beat. What differs is in
-the `Bench`. Ties count against the finding; every prompt of every model keeps a row.
+back, how often of how many, with which interval. What differs is in the `Bench`. Every prompt of
+every model keeps a row. Whether a candidate stands out against the controls is for `confirm`.
 """
 
 from collections import defaultdict
@@ -63,7 +63,7 @@ class Bench:
     """The measure."""
 
     verdict: str
-    """What a work is that stands out."""
+    """What a work is that came back often enough."""
 
     larger: bool
     """True if a larger score lies closer."""
@@ -91,9 +91,6 @@ class Bench:
 
     back: str
     """What k counts, behind "k of n images": closest to it and below the threshold."""
-
-    form: str
-    """How a score is written, as a format string."""
 
 
 def foreign(model_id: str) -> bool:
@@ -214,7 +211,7 @@ def _numbers(
 
 def _verdict(row: Row, bench: Bench) -> Reason:
     """Return the verdict on one work and why, first reason first."""
-    k, seen, rival = row["k"], f"{row['k']} of {row['n']} {bench.made}s", bench.control_best
+    k, seen = row["k"], f"{row['k']} of {row['n']} {bench.made}s"
     if not row["n"]:
         return unexamined(bench)
     if row["work_id"] in bench.mixed:
@@ -224,21 +221,12 @@ def _verdict(row: Row, bench: Bench) -> Reason:
         return "none", f"a control work, {seen} {bench.back}"
     if k < bench.min_hits:
         return "none", f"{seen} gave the work back, {bench.min_hits} are needed"
-    if rival is not None and not _beats(row["score"], rival, bench):
-        close = f"{bench.form.format(rival)} against {bench.form.format(row['score'])}"
-        return "none", f"a control work came as close: {close}"
-    rivals = f"closer than any of {bench.num_controls} control works"
-    rivals = rivals if bench.num_controls else "but no control work stood against it"
-    return bench.verdict, f"{seen} gave the work back, {rivals}"
+    return bench.verdict, f"{seen} gave the work back"
 
 
 def unexamined(bench: Bench) -> Reason:
     """Return the verdict where there was nothing to look at."""
     return "not_examined", f"no confirmation {bench.made} was compared"
-
-
-def _beats(score: float, rival: float, bench: Bench) -> bool:
-    return score > rival if bench.larger else score < rival
 
 
 def _signed(row: dict[str, Any], reason: Reason, trial: Trial, bench: Bench) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from stages.tables import (
     WORKS,
 )
 from stages.verdicts import attribute, calibrate, flag
+from stages.verdicts.standing import AssessConfig
 
 DISCOVERY, SEEDS = 4, 12
 OPEN = "\N{LEFT DOUBLE QUOTATION MARK}"
@@ -161,7 +162,7 @@ class Run:
         tools = flag.STAGE.open(flag.FlagConfig(), kit)
         tables["findings"] = FINDINGS.check(flag.STAGE.run(roles, tools).rows)
         read["findings"] = [tables["findings"]]
-        outs = attribute.STAGE.run(read, attribute.AttributeConfig(), Kit())
+        outs = attribute.STAGE.run(read, AssessConfig(), Kit())
         rows = [ARTISTS.empty(), *[out.rows for out in outs]]
         tables["artists"] = ARTISTS.check(pa.concat_tables(rows))
         return {role: Shelf(tables[role]) for role in READS}

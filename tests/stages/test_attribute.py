@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from stages.contract import Kit
 from stages.tables import ARTISTS, FINDINGS, IMAGES, WORKS
-from stages.verdicts.attribute import STAGE, AttributeConfig
+from stages.verdicts.attribute import STAGE
+from stages.verdicts.standing import AssessConfig
 
 
 def work(image: str, half: str, work_id: str) -> dict[str, Any]:
@@ -21,6 +22,9 @@ def finding(name: str, work_id: str | None, verdict: str, **more: Any) -> dict[s
         "finding_id": name,
         "model_id": "m",
         "work_id": work_id,
+        "method": "adaptive_ratio",
+        "unit_id": None,
+        "p": None,
         "verdict": verdict,
         "k": 0,
         "n": 8,
@@ -46,7 +50,7 @@ def attributed(
         "works": [WORKS.of_rows(works).select(["image_id", "half", "work_id"])],
         "images": [table.slice(i, 2) for i in range(0, max(1, len(table)), 2)],
     }
-    outs = list(STAGE.run(inputs, AttributeConfig(), Kit()))
+    outs = list(STAGE.run(inputs, AssessConfig(), Kit()))
     rows = pa.concat_tables([ARTISTS.empty(), *[out.rows for out in outs]])
     return ARTISTS.check(rows).to_pylist()
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from stages.contract import Kit
 from stages.tables import ARTISTS, FINDINGS, TEXT_WORKS
-from stages.verdicts.credit_texts import STAGE, CreditTextsConfig
+from stages.verdicts.credit_texts import STAGE
+from stages.verdicts.standing import AssessConfig
 from tests.stages.tiny_texts import batches, rows_of
 
 Row = dict[str, Any]
@@ -32,7 +33,7 @@ def credited(works: Sequence[Row], texts: Sequence[Row], findings: Sequence[Row]
         "works": batches(STAGE, "works", TEXT_WORKS.of_rows(works)),
         "texts": batches(STAGE, "texts", wanted.of[0].of_rows(texts), 2),
     }
-    outs = list(STAGE.run(inputs, CreditTextsConfig(), Kit()))
+    outs = list(STAGE.run(inputs, AssessConfig(), Kit()))
     rows = pa.concat_tables([ARTISTS.empty(), *[out.rows for out in outs]])
     return ARTISTS.check(rows).to_pylist()
 

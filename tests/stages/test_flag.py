@@ -1,4 +1,4 @@
-"""Flag: planted truth, what kills a finding, and that no caption is ever lost.
+"""Flag: planted truth, what kills a candidate, and that no caption is ever lost.
 
 A world is drawn by hypothesis: captions, generations of two phases, and their distance to a few
 works. `calibrate` sets its thresholds, as in a run.
@@ -6,7 +6,6 @@ works. `calibrate` sets its thresholds, as in a run.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -138,21 +137,8 @@ def test_planted_copy_is_verbatim() -> None:
     assert (row["best_made_id"], row["neighbor_id"]) == ("m-p-2", "t1-image")
     assert row["own_caption"] is True
     assert (row["num_controls"], row["control_best"]) == (2, 1.25)
-    assert "closer than any of 2 control works" in row["reason"]
-
-
-def test_one_control_below_everything_kills_it() -> None:
-    world = planted().make("z", "c", {"c2": [0.2]})
-    world.ask("z", None, "c")
-    rows = {row["work_id"]: row for row in world.judge() if row["prompt_id"] == "p"}
-    assert rows["t1"]["verdict"] == "none"
-    assert "a control work came as close: 0.2000 against 0.2500" in rows["t1"]["reason"]
-    assert rows[None]["k"] == 1
-
-
-def test_a_tie_with_a_control_counts_against_the_finding() -> None:
-    world = planted().ask("z", None, "c").make("z", "c", {"c2": [0.25]})
-    assert verdicts(world.judge())["p", "t1"] == "none"
+    assert row["reason"] == "1 of 2 images gave the work back"
+    assert row["p"] is None
 
 
 def test_a_match_on_the_threshold_is_no_match() -> None:
@@ -344,7 +330,6 @@ def test_no_caption_is_lost_and_the_counts_add_up(spec: Sequence[Any]) -> None:
         if row["verdict"] == "verbatim":
             assert row["half"] == "train"
             assert row["score"] < row["threshold"]
-            assert row["control_best"] is None or row["score"] < row["control_best"]
 
 
 @few
@@ -374,16 +359,3 @@ def test_swapping_the_labels_never_flags_what_is_now_a_control(spec: Sequence[An
     for halves in (WORK_HALVES, swapped):
         rows = drawn(spec, halves).judge()
         assert all(halves[r["work_id"]] == "train" for r in rows if r["verdict"] == "verbatim")
-
-
-@few
-@given(captions)
-def test_a_closer_control_never_helps(spec: Sequence[Any]) -> None:
-    found = []
-    for control in (None, 1.2, 0.6, 0.2, 0.0):
-        world = drawn(spec)
-        world.ask("z", None, "dc").make("z", "dc", {"c2": [control, control]})
-        rows = world.judge()
-        found.append({r["finding_id"] for r in rows if r["verdict"] == "verbatim"})
-    assert all(closer <= further for further, closer in pairwise(found))
-    assert found[-1] == set()

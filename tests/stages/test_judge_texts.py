@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -151,7 +150,7 @@ def test_planted_copy_is_verbatim_text() -> None:
     assert (row["best_made_id"], row["neighbor_id"]) == ("m-p-2", "t1-text")
     assert (row["num_controls"], row["control_best"], row["own_caption"]) == (2, 12, True)
     assert row["reason"] == (
-        "1 of 2 attempts gave the work back, closer than any of 2 control works;"
+        "1 of 2 attempts gave the work back;"
         " none in 1,200,000 words of unseen works: at most 2.5 in 1,000 stretches of 1,000 words"
     )
     assert rows["q", "c1"]["reason"] == "a control work, 0 of 2 attempts gave it back"
@@ -172,15 +171,6 @@ def test_a_block_with_edits_is_near_text(block: int, verdict: str) -> None:
     assert of(rows)["p", "t1"]["verdict"] == "none"
     # its longest exact run is 11 words long, which 19 of the blocks have
     assert ("19 stretches in 1,200,000 words" in row["reason"]) is (verdict == "near_text")
-
-
-@pytest.mark.parametrize(("rival", "verdict"), [(39, "verbatim_text"), (40, "none"), (41, "none")])
-def test_a_control_of_another_prompt_must_be_beaten(rival: int, verdict: str) -> None:
-    world = planted().ask("z", None, "c").write("z", "c", {"c2": [rival]})
-    row = of(world.judge([{"p"}, {"q"}, {"z"}]))["p", "t1"]
-    assert row["verdict"] == verdict
-    if verdict == "none":
-        assert f"a control work came as close: {rival} words against 40 words" in row["reason"]
 
 
 def test_controls_of_another_model_of_discovery_or_tagged_do_not_count() -> None:
@@ -380,7 +370,6 @@ def test_no_prompt_and_no_attempt_is_lost(spec: Sequence[Any]) -> None:
             if row["verdict"] in ("verbatim_text", "near_text"):
                 assert row["half"] == "train"
                 assert row["score"] >= row["threshold"]
-                assert row["control_best"] is None or row["score"] > row["control_best"]
 
 
 @few
@@ -401,13 +390,77 @@ def test_swapping_the_labels_never_flags_what_is_now_a_control(spec: Sequence[An
                 assert halves[row["work_id"]] == "train"
 
 
-@few
-@given(asked_prompts)
-def test_a_closer_control_never_helps(spec: Sequence[Any]) -> None:
-    found = []
-    for control in (None, 20, 40, 70, 90):
-        world = drawn(spec).ask("z", None, "dc").write("z", "dc", {"c2": [control] * 2})
-        rows = world.judge()
-        found.append({r["finding_id"] for r in rows if r["verdict"].endswith("_text")})
-    assert all(closer <= further for further, closer in pairwise(found))
-    assert found[-1] == set()
+def crowded(words: Mapping[str, int | None], *, own: str | None = None, **more: Any) -> World:
+    """Return a world in which an output has a notice in common with many works."""
+    halves = {name: "control" if name.startswith("c") else "train" for name in words}
+    tags = {**dict.fromkeys(words, "boilerplate"), **more.pop("tags", {})}
+    world = World(halves={**halves, **more.pop("halves", {})}).ask("p", own, "cc")
+    runs = {name: [count, 9] for name, count in words.items()}
+    return world.write("p", "cc", runs, tags=tags, **more)
+
+
+HUNDRED = {f"t{number:03d}": 60 for number in range(100)}
+NO_ROW = "only passages that several works hold, and no row names them"
+
+
+def test_a_notice_in_a_hundred_works_has_one_row() -> None:
+    rows = of(crowded({**HUNDRED, "c0": 60}).judge())
+    assert rows.keys() == {("p", "t000"), ("p", None)}
+    row = rows["p", "t000"]
+    assert (row["verdict"], row["k"], row["n"], row["score"]) == ("none", 0, 2, 60)
+    assert "a run of 60 words is tagged boilerplate and does not count" in row["reason"]
+    assert f"100 more works hold {NO_ROW}" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ({"t1": 60, "t2": 61, "t3": 60}, "t2"),
+        ({"t1": 60, "c1": 61}, "c1"),
+        ({"c1": 60, "t2": 60}, "t2"),
+        ({"t2": 60, "t1": 60}, "t1"),
+    ],
+)
+def test_of_a_crowd_the_closest_work_is_named(words: dict[str, int | None], named: str) -> None:
+    for given_order in (words, dict(reversed(words.items()))):
+        rows = of(crowded(given_order).judge())
+        assert rows.keys() == {("p", named), ("p", None)}
+        count = "1 more work holds" if len(words) == 2 else "2 more works hold"
+        assert f"{count} {NO_ROW}" in rows["p", named]["reason"]
+
+
+def test_a_work_that_has_more_than_the_notice_is_named_beside_the_crowd() -> None:
+    world = crowded({**HUNDRED, "q": 60}, tags={"q": "quoted"})
+    # the second is tagged too, but has another run that counts
+    world.span("m-p-0", "t050", "verbatim", 60, tags="boilerplate")
+    world.span("m-p-0", "t050", "verbatim", 40)
+    rows = of(world.judge())
+    assert rows.keys() == {("p", "t000"), ("p", "t050"), ("p", "q")}
+    assert (rows["p", "t050"]["verdict"], rows["p", "t050"]["score"]) == ("verbatim_text", 40)
+    assert f"98 more works hold {NO_ROW}" in rows["p", "t000"]["reason"]
+    assert NO_ROW not in rows["p", "t050"]["reason"] + rows["p", "q"]["reason"]
+
+
+def test_the_own_work_of_a_prompt_keeps_its_row_in_a_crowd() -> None:
+    rows = of(crowded({"t1": 60, "t2": 61, "t3": 60}, own="t3").judge())
+    assert rows.keys() == {("p", "t2"), ("p", "t3"), ("p", None)}
+    assert f"1 more work holds {NO_ROW}" in rows["p", "t2"]["reason"]
+    assert NO_ROW not in rows["p", "t3"]["reason"]
+    rows = of(crowded({"t1": 60, "t2": 61}, own="t1").judge())
+    assert rows.keys() == {("p", "t1"), ("p", "t2"), ("p", None)}
+    assert NO_ROW not in "".join(row["reason"] for row in rows.values())
+
+
+def test_a_judged_attempt_speaks_for_a_crowd_before_one_that_only_nominates() -> None:
+    world = World().ask("p", None, "dc")
+    world.write("p", "dc", {"t1": [90, 9], "t2": [9, 60]}, tags=dict.fromkeys(WORKS, "common"))
+    rows = of(world.judge())
+    assert rows.keys() == {("p", "t2"), ("p", None)}
+    assert (rows["p", "t2"]["score"], rows["p", "t2"]["k"]) == (60, 0)
+
+
+def test_runs_and_blocks_have_crowds_of_their_own() -> None:
+    world = crowded({"t1": 60, "t2": 60}, near={"t1": 60, "t2": 90})
+    rows = world.judge()
+    assert of(rows).keys() == {("p", "t1"), ("p", None)}
+    assert of(rows, "near_words").keys() == {("p", "t2"), ("p", None)}

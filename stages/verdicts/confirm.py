@@ -1,0 +1,129 @@
+"""Confirm: which candidates are findings, once every unit has been held against the controls.
+
+A candidate has come back often enough and close enough. It is a finding if, besides, its unit
+stands out: its false discovery rate is at most the one that was asked for. A work that belongs to
+no unit, as nothing was asked in its name, has no test and is no finding. Imported generations
+have no n and no list; there a candidate stands if it beats every control work, and the row says
+that this shows existence only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from stages.contract import FoldStage, Kit, Out, columns, whole
+from stages.tables import ASSESSMENTS, FINDINGS, UNITS
+from stages.verdicts.sentences import none_closer
+from stages.verdicts.standing import AssessConfig
+from stages.verdicts.trials import foreign
+
+COPIES = frozenset({"verbatim", "template", "partial", "verbatim_text", "near_text"})
+"""Verdicts that say a work came back; only these need a test."""
+
+Row = Mapping[str, Any]
+
+_NUMBERS = ("num_units", "num_exceeding", "p", "p_bound", "q", "gamma_star")
+
+
+class _Standing(NamedTuple):
+    """How the units stand, and by which rule that is judged."""
+
+    config: AssessConfig
+    units: Mapping[str, str]
+    """work_id -> unit_id."""
+    assessed: Mapping[tuple[str, str, str], Row]
+    """(model, method, unit) -> ASSESSMENTS."""
+
+
+def confirm(
+    inputs: Mapping[str, Iterable[pa.Table]], config: AssessConfig, kit: Kit
+) -> Iterator[Out]:
+    """Yield the candidates with their numbers; those that do not stand out are `none`.
+
+    Args:
+        inputs: `candidates`, FINDINGS as the rules on k of n leave them; `units` UNITS and
+            `assessments` ASSESSMENTS.
+        config: the level.
+        kit: not used.
+
+    Yields:
+        FINDINGS, the same rows in the same order.
+
+    Source: statistics of a verdict, sections 1, 4 and 5.
+    """
+    del kit
+    units = {
+        row["work_id"]: row["unit_id"] for batch in inputs["units"] for row in batch.to_pylist()
+    }
+    assessed = {
+        (row["model_id"], row["method"], row["unit_id"]): row
+        for batch in inputs["assessments"]
+        for row in batch.filter(batch["primary"]).to_pylist()
+    }
+    standing = _Standing(config, units, assessed)
+    for batch in inputs["candidates"]:
+        yield Out(FINDINGS.of_rows([_row(row, standing) for row in batch.to_pylist()]))
+
+
+def _row(row: dict[str, Any], standing: _Standing) -> dict[str, Any]:
+    unit_id = standing.units.get(row["work_id"])
+    key = (row["model_id"], row["method"], unit_id or "")
+    stands = standing.assessed.get(key)
+    if stands is not None and stands["p"] is not None:
+        row |= {name: stands[name] for name in _NUMBERS}
+        row |= {"unit_id": unit_id, "num_control_units": stands["num_controls"]}
+    if row["verdict"] not in COPIES:
+        return row
+    why = _against(row, stands, standing.config)
+    if why:
+        return row | {"verdict": "none", "reason": f"{row['reason']}; {why}", "gamma_star": None}
+    return row | {"reason": f"{row['reason']}; {_for(row)}"}
+
+
+def _against(row: Row, stands: Row | None, config: AssessConfig) -> str:
+    """Return why a candidate is no finding; empty if nothing speaks against it."""
+    if foreign(row["model_id"]):
+        return _rival(row)
+    if stands is None:
+        return "nothing was asked in the name of this work, so no test stands behind it"
+    if row["p"] is None:
+        return f"not tested: {stands['excluded'] or 'there is no control unit to hold it against'}"
+    if row["q"] > config.q:
+        return f"{none_closer(row)}, so its q is {row['q']:.3g}, above {config.q:.3g}"
+    if row["k_low"] is not None and row["k_low"] <= config.min_rate:
+        return f"the lower limit of its rate is not above {config.min_rate:.3g}"
+    return ""
+
+
+def _rival(row: Row) -> str:
+    best, score = row["control_best"], row["score"]
+    if best is None:
+        return ""
+    larger = row["method"].endswith("_words")
+    beaten = score > best if larger else score < best
+    return "" if beaten else f"a control work came as close: {best:.4g} against {score:.4g}"
+
+
+def _for(row: Row) -> str:
+    if row["p"] is None:
+        stood = row["num_controls"]
+        return (
+            f"closer than any of {stood} control works" if stood else "no control stood against it"
+        )
+    return f"{none_closer(row)}; q {row['q']:.3g}"
+
+
+_READ = ("model_id", "method", "primary", "unit_id", "excluded", "num_controls", *_NUMBERS)
+
+STAGE = FoldStage(
+    name="confirm",
+    reads={
+        "candidates": whole(FINDINGS),
+        "units": columns("work_id unit_id", UNITS),
+        "assessments": columns(" ".join(_READ), ASSESSMENTS),
+    },
+    writes=FINDINGS,
+    config=AssessConfig,
+    run=confirm,
+)
