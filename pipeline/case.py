@@ -37,6 +37,7 @@ from stages.text.read_outputs import OutputsConfig
 from stages.text.twins import TwinsConfig
 from stages.text.works import TextsConfig
 from stages.text.write import WriteConfig
+from stages.verdicts.blindfold import BlindConfig
 from stages.verdicts.calibrate import CalibrateConfig
 from stages.verdicts.flag import FlagConfig
 from stages.verdicts.judge_texts import JudgeTextsConfig
@@ -111,6 +112,9 @@ class Case:
 
     flag: FlagConfig = field(default_factory=FlagConfig)
     """When a match becomes a verdict."""
+
+    blind: BlindConfig = field(default_factory=BlindConfig)
+    """Test of whether works and controls can be told apart without a model."""
 
     assess: AssessConfig = field(default_factory=AssessConfig)
     """How units are held against the controls; for images and texts."""

@@ -40,6 +40,8 @@ from stages.verdicts import (
     assess,
     assess_texts,
     attribute,
+    blind,
+    blind_texts,
     calibrate,
     confirm,
     credit_texts,
@@ -107,6 +109,12 @@ FLOW = (
         run=units.STAGE,
         reads={"works": ("input.works",), "prompts": ("made.prompts",)},
         writes="made.units",
+    ),
+    Step(
+        run=blind.STAGE,
+        reads={"units": ("made.units",), "prompts": ("made.prompts",)},
+        uses={"images": ("train.images", "control.images")},
+        writes="made.blind",
     ),
     Step(
         run=sample.STAGE, reads={"prompts": ("made.prompts",)}, writes="made.sampled", each="models"
@@ -179,6 +187,7 @@ FLOW = (
             "candidates": ("made.candidates",),
             "units": ("made.units",),
             "assessments": ("made.assessments",),
+            "blind": ("made.blind",),
         },
         writes="made.findings",
         knobs="assess",
@@ -237,6 +246,13 @@ FLOW = (
         run=units.STAGE,
         reads={"works": ("input.text_works",), "prompts": ("made.openings",)},
         writes="made.text_units",
+    ),
+    Step(
+        run=blind_texts.STAGE,
+        reads={"units": ("made.text_units",), "prompts": ("made.openings",)},
+        uses={"texts": ("train.texts", "control.texts")},
+        writes="made.text_blind",
+        knobs="blind",
     ),
     Step(
         run=write.STAGE,
@@ -318,6 +334,7 @@ FLOW = (
             "candidates": ("made.text_candidates",),
             "units": ("made.text_units",),
             "assessments": ("made.text_assessments",),
+            "blind": ("made.text_blind",),
         },
         writes="made.text_findings",
         knobs="assess",

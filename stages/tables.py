@@ -27,6 +27,7 @@ WIDTH = column("width", pa.int32(), "width as stored", unit="pixels")
 NO_INTERVAL = "n is 0, the generations were imported, or the judged seeds nominated the work"
 UNTESTED = "no work is named, or it belongs to no unit that was tested"
 NO_FAMILY = "the artist is not stated, or the work belongs to no unit that was tested"
+UNTOLD = "there is too little to learn from, or nothing differs"
 HEIGHT = column("height", pa.int32(), "height as stored", unit="pixels")
 MADE_ID = column(
     "made_id", TEXT, "generation: image_id of an image, output_id of a text", unit="hex"
@@ -424,7 +425,31 @@ UNITS = Table(
             column(
                 "prompt_ids",
                 pa.large_list(TEXT),
-                "prompts of the unit in the order of a committed draw; none: all that is made counts",
+                "prompts of the unit in the order of a committed draw; none: all made counts",
+            ),
+        ]
+    ),
+)
+
+BLIND = Table(
+    name="blind",
+    grain="one kind of material by which units may be told apart without the model",
+    key=("material",),
+    schema=pa.schema(
+        [
+            column("material", TEXT, "captions, pictures; prompts, texts"),
+            column("num_test", pa.int32(), "works or prompts of test units"),
+            column("num_control", pa.int32(), "works or prompts of control units"),
+            column(
+                "auc",
+                pa.float64(),
+                "chance that a test unit looks more like one than a control unit does",
+                null=UNTOLD,
+            ),
+            column("low", pa.float64(), "95 % lower limit, over units", null=UNTOLD),
+            column("high", pa.float64(), "95 % upper limit, over units", null=UNTOLD),
+            column(
+                "judgement", TEXT, "calibrated, warning, not calibrated; or why it was not tested"
             ),
         ]
     ),

@@ -139,7 +139,7 @@ def auc(scores_N: ArrayLike, sides: Sides, seed: int) -> Auc:
     >>> auc([3, 2, 2, 1], Sides([1, 1, 0, 0], [0, 1, 2, 3]), 0).value
     0.875
     """
-    return _interval(_area_of_resamples(numbers(scores_N, "scores"), sides, seed))
+    return _interval(_resampled(numbers(scores_N, "scores"), sides, seed))
 
 
 def paired_difference(one_N: ArrayLike, other_N: ArrayLike, sides: Sides, seed: int) -> Auc:
@@ -157,8 +157,8 @@ def paired_difference(one_N: ArrayLike, other_N: ArrayLike, sides: Sides, seed: 
     Source: statistics of a verdict, section 10.
     """
     aligned(other_N, np.size(one_N), "scores")
-    one_B = _area_of_resamples(numbers(one_N, "scores"), sides, seed)
-    other_B = _area_of_resamples(numbers(other_N, "scores"), sides, seed)
+    one_B = _resampled(numbers(one_N, "scores"), sides, seed)
+    other_B = _resampled(numbers(other_N, "scores"), sides, seed)
     return _interval(one_B - other_B)
 
 
@@ -203,9 +203,7 @@ def _classifier(material: Material) -> tuple[Letters | Traits, int]:
     return Letters(material), len(material)
 
 
-def _area_of_resamples(
-    scores_N: NDArray[np.float64], sides: Sides, seed: int
-) -> NDArray[np.float64]:
+def _resampled(scores_N: NDArray[np.float64], sides: Sides, seed: int) -> NDArray[np.float64]:
     """Return areas, first of all units once each, then of groups drawn within their label."""
     is_test_N = labels(sides.is_test_N, len(scores_N), "is_test")
     group_N = np.unique(aligned(sides.group_N, len(scores_N), "groups"), return_inverse=True)[1]

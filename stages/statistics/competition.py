@@ -44,12 +44,13 @@ def signed(best_train_K: ArrayLike, best_control_K: ArrayLike) -> NDArray[np.flo
     best_K = np.maximum(train_K, control_K)
     if np.isposinf(best_K).any():
         raise ValueError("similarities: expected finite numbers, or -inf for nothing, got inf")
-    sign_K = (train_K > control_K).astype(np.float64) - (train_K < control_K)
-    best_K = np.where(np.isneginf(best_K), inf, best_K)
-    smallest = float(best_K.min())
-    size_K = best_K if smallest > 0 else best_K - smallest + 1
-    # nothing on either side is a tie
-    return np.where(np.isposinf(size_K), 0.0, sign_K * np.where(np.isposinf(size_K), 0.0, size_K))
+    smallest = float(np.min(best_K, where=np.isfinite(best_K), initial=inf))
+    if smallest <= 0:
+        best_K += 1 - smallest
+    # nothing on either side ties as well
+    w_K = np.where(train_K > control_K, best_K, -best_K)
+    w_K[train_K == control_K] = 0
+    return w_K
 
 
 def knockoff_plus(w_K: ArrayLike, q: float) -> float:

@@ -2,8 +2,8 @@
 
 Dimension key: K units, s units of one family, A families, M methods.
 
-A q-value belongs to its list: findings picked from a list afterwards do not inherit it, which is
-why families (the artists) are registered and tested on their own.
+A q-value belongs to its list: findings picked from a list afterwards do not inherit it, so
+that families (the artists) are registered and tested on their own.
 """
 
 from math import ceil
@@ -83,9 +83,8 @@ def bh_cutoff(p_K: ArrayLike, q: float) -> float:
     >>> bh_cutoff([0.01, 0.04, 0.03, 0.5], 0.06)
     0.045
     """
-    exact_q = exact(q, "q")
     q_K = bh(p_K)
-    return float(exact_q * int(np.count_nonzero(q_K <= q)) / len(q_K))
+    return float(exact(q, "q") * int(np.count_nonzero(q_K <= q)) / len(q_K))
 
 
 def expected_false(q: float, findings: int) -> float:
@@ -247,5 +246,5 @@ def families(p_K: ArrayLike, family_K: ArrayLike, q: float) -> FamilyResult:
 
 
 def _rounded(q_K: NDArray[np.float64]) -> NDArray[np.float64]:
-    # what equals a level such as 0.01 must not miss it by the last bit; tiny ones stay as they are
+    # what equals a level such as 0.01 must not miss it by the last bit
     return np.where(q_K < _EXACT_BELOW, q_K, np.round(q_K, 14))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from stages.contract import FoldStage, Kit, Out, columns, whole
-from stages.tables import ASSESSMENTS, FINDINGS, UNITS
+from stages.tables import ASSESSMENTS, BLIND, FINDINGS, UNITS
 from stages.verdicts.sentences import none_closer
 from stages.verdicts.standing import AssessConfig
 from stages.verdicts.trials import foreign
@@ -34,6 +34,8 @@ class _Standing(NamedTuple):
     """work_id -> unit_id."""
     assessed: Mapping[tuple[str, str, str], Row]
     """(model, method, unit) -> ASSESSMENTS."""
+    doubt: str
+    """Why no p-value of this case holds; empty if nothing speaks against them."""
 
 
 def confirm(
@@ -42,8 +44,8 @@ def confirm(
     """Yield the candidates with their numbers; those that do not stand out are `none`.
 
     Args:
-        inputs: `candidates`, FINDINGS as the rules on k of n leave them; `units` UNITS and
-            `assessments` ASSESSMENTS.
+        inputs: `candidates`, FINDINGS as the rules on k of n leave them; `units` UNITS,
+            `assessments` ASSESSMENTS and `blind` BLIND.
         config: the level.
         kit: not used.
 
@@ -61,7 +63,8 @@ def confirm(
         for batch in inputs["assessments"]
         for row in batch.filter(batch["primary"]).to_pylist()
     }
-    standing = _Standing(config, units, assessed)
+    doubt = "" if config.setting == "randomised" else _doubt(inputs["blind"])
+    standing = _Standing(config, units, assessed, doubt)
     for batch in inputs["candidates"]:
         yield Out(FINDINGS.of_rows([_row(row, standing) for row in batch.to_pylist()]))
 
@@ -75,13 +78,23 @@ def _row(row: dict[str, Any], standing: _Standing) -> dict[str, Any]:
         row |= {"unit_id": unit_id, "num_control_units": stands["num_controls"]}
     if row["verdict"] not in COPIES:
         return row
-    why = _against(row, stands, standing.config)
+    why = _against(row, stands, standing)
     if why:
         return row | {"verdict": "none", "reason": f"{row['reason']}; {why}", "gamma_star": None}
     return row | {"reason": f"{row['reason']}; {_for(row)}"}
 
 
-def _against(row: Row, stands: Row | None, config: AssessConfig) -> str:
+def _doubt(batches: Iterable[pa.Table]) -> str:
+    """Return by what units are told apart without the model so well that no p-value holds."""
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    told = [row for row in rows if row["judgement"] == "not calibrated"]
+    return " and ".join(
+        f"{row['material']} alone tell works from controls (blind AUC up to {row['high']:.2f})"
+        for row in told
+    )
+
+
+def _against(row: Row, stands: Row | None, standing: _Standing) -> str:
     """Return why a candidate is no finding; empty if nothing speaks against it."""
     if foreign(row["model_id"]):
         return _rival(row)
@@ -89,6 +102,12 @@ def _against(row: Row, stands: Row | None, config: AssessConfig) -> str:
         return "nothing was asked in the name of this work, so no test stands behind it"
     if row["p"] is None:
         return f"not tested: {stands['excluded'] or 'there is no control unit to hold it against'}"
+    if standing.doubt:
+        return f"null not calibrated: {standing.doubt}"
+    return _weak(row, standing.config)
+
+
+def _weak(row: Row, config: AssessConfig) -> str:
     if row["q"] > config.q:
         return f"{none_closer(row)}, so its q is {row['q']:.3g}, above {config.q:.3g}"
     if row["k_low"] is not None and row["k_low"] <= config.min_rate:
@@ -122,6 +141,7 @@ STAGE = FoldStage(
         "candidates": whole(FINDINGS),
         "units": columns("work_id unit_id", UNITS),
         "assessments": columns(" ".join(_READ), ASSESSMENTS),
+        "blind": columns("material high judgement", BLIND),
     },
     writes=FINDINGS,
     config=AssessConfig,

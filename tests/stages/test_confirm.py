@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stages.contract import Kit
 from stages.statistics.conformal import simultaneous_bound
-from stages.tables import ASSESSMENTS, FINDINGS, GENERATIONS, MATCHES, UNITS
+from stages.tables import ASSESSMENTS, BLIND, FINDINGS, GENERATIONS, MATCHES, UNITS
 from stages.verdicts import assess, confirm
 from stages.verdicts.standing import AssessConfig
 
@@ -56,8 +56,14 @@ def assessed(
     return {row["unit_id"]: row for row in rows if row["primary"]}
 
 
+CALM = {"material": "captions", "high": 0.54, "judgement": "calibrated"}
+
+
 def confirmed(
-    rows: Mapping[str, Mapping[str, Any]], candidates: Sequence[dict[str, Any]], **knobs: Any
+    rows: Mapping[str, Mapping[str, Any]],
+    candidates: Sequence[dict[str, Any]],
+    told: Mapping[str, Any] = CALM,
+    **knobs: Any,
 ) -> list[dict[str, Any]]:
     blank = {"half": "train", "method": METHOD, "verdict": "verbatim", "k": 3, "n": 4}
     blank |= {"model_id": "m", "k_low": 0.2, "k_high": 0.9, "score": 0.3, "threshold": 1.0}
@@ -73,6 +79,7 @@ def confirmed(
         "assessments": [
             only(ASSESSMENTS, confirm.STAGE, "assessments", [dict(row) for row in rows.values()])
         ],
+        "blind": [only(BLIND, confirm.STAGE, "blind", [told])],
     }
     outs = list(confirm.STAGE.run(inputs, AssessConfig(**knobs), Kit()))
     return [row for out in outs for row in FINDINGS.check(out.rows).to_pylist()]
@@ -164,6 +171,17 @@ def test_an_imported_candidate_has_to_beat_every_control_work(best: float, verdi
     foreign = {"work_id": "t1", "model_id": "imported", "control_best": best, "k_low": None}
     (row,) = confirmed({}, [foreign])
     assert (row["verdict"], row["p"], row["q"]) == (verdict, None, None)
+
+
+@pytest.mark.parametrize(("setting", "verdict"), [("matched", "none"), ("randomised", "verbatim")])
+def test_no_verdict_where_captions_alone_tell_works_from_controls(
+    setting: str, verdict: str
+) -> None:
+    told = {"material": "captions", "high": 0.83, "judgement": "not calibrated"}
+    rows = assessed({"t1": 0.2}, CONTROLS)
+    (row,) = confirmed(rows, [{"work_id": "t1"}], told, setting=setting)
+    assert row["verdict"] == verdict
+    assert ("null not calibrated: captions alone" in row["reason"]) == (verdict == "none")
 
 
 def test_other_verdicts_pass_through() -> None:

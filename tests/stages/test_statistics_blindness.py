@@ -53,7 +53,7 @@ def test_the_interval_is_as_wide_as_the_spread_over_draws() -> None:
     sides = Sides(np.arange(160) < 80, np.arange(160))
     draws = [
         auc(np.append(generator.normal(0.5, size=80), generator.normal(size=80)), sides, 0)
-        for _ in range(60)
+        for _ in range(40)
     ]
     spread = np.std([draw.value for draw in draws])
     width = np.mean([draw.high - draw.low for draw in draws])

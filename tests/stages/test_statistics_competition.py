@@ -78,6 +78,18 @@ def test_the_false_discovery_rate_is_kept_over_all_coins() -> None:
     assert 0 < np.mean(false) <= Q
 
 
+@pytest.mark.parametrize(("q", "power"), [(0.1, 0.94), (0.05, 0.83), (0.01, 0)])
+def test_the_power_of_the_specification(q: float, power: float) -> None:
+    generator = np.random.default_rng(0)
+    found = []
+    for _ in range(300):
+        train_K = generator.normal(size=300)
+        train_K[:30] += 4
+        w_K = signed(train_K, generator.normal(size=300))
+        found.append((w_K[:30] >= knockoff_plus(w_K, q)).mean())
+    assert np.mean(found) == pytest.approx(power, abs=0.03)
+
+
 @pytest.mark.parametrize(
     ("train", "control", "message"),
     [
