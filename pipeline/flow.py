@@ -47,6 +47,7 @@ from stages.verdicts import (
     credit_texts,
     flag,
     judge_texts,
+    lean,
     units,
 )
 
@@ -190,6 +191,16 @@ FLOW = (
             "blind": ("made.blind",),
         },
         writes="made.findings",
+        knobs="assess",
+    ),
+    Step(
+        run=lean.STAGE,
+        reads={
+            "matches": ("made.matches",),
+            "works": ("input.works",),
+            "prompts": ("made.prompts",),
+        },
+        writes="made.leanings",
         knobs="assess",
     ),
     Step(
@@ -337,6 +348,16 @@ FLOW = (
             "blind": ("made.text_blind",),
         },
         writes="made.text_findings",
+        knobs="assess",
+    ),
+    Step(
+        run=lean.STAGE,
+        reads={
+            "matches": ("made.text_matches",),
+            "works": ("input.text_works",),
+            "prompts": ("made.openings",),
+        },
+        writes="made.text_leanings",
         knobs="assess",
     ),
     Step(

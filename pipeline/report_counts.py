@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.report_scores import Bar, count_scores
 from stages.contract import Reader
-from stages.measures.intervals import detection_limit
+from stages.statistics.limits import detection_limit
 
 Row = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from stages.contract import Reader
-from stages.measures.intervals import clopper_pearson
+from stages.statistics.intervals import clopper_pearson
 
 Row = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.contract import Reader
-from stages.measures.intervals import detection_limit
+from stages.statistics.limits import detection_limit
 from stages.verdicts.credits import STRENGTH
 from stages.verdicts.trials import foreign
 

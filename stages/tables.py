@@ -431,6 +431,48 @@ UNITS = Table(
     ),
 )
 
+LEANINGS = Table(
+    name="leanings",
+    grain="one model, and whether what it makes leans to the training half",
+    key=("model_id",),
+    schema=pa.schema(
+        [
+            MODEL_ID,
+            column("votes_train", pa.int32(), "distinct nearest works of the training half"),
+            column("votes", pa.int32(), "distinct works that lie nearest to some generation"),
+            column("across", pa.int32(), "generations without a vote: a tie across the halves"),
+            column("within", pa.int32(), "generations without a vote: a tie inside one half"),
+            column("num_train", pa.int32(), "works of the training half alone"),
+            column("num_control", pa.int32(), "works of the control half alone"),
+            column(
+                "p",
+                pa.float64(),
+                "chance of so many training works if the labels were dealt at random",
+                null="there is no vote or no control work",
+            ),
+            column(
+                "gamma",
+                pa.float64(),
+                "how many times likelier than a control work a training work could have been to"
+                " vote, before this says nothing at 0.05",
+                null="there is no vote",
+            ),
+            column(
+                "least_list",
+                pa.int32(),
+                "fewest prompts that signed competition can name, 1 / q",
+                null="the halves are not of one size",
+            ),
+            column(
+                "named",
+                pa.large_list(TEXT),
+                "prompts that signed competition names (knockoff+)",
+                null="the halves are not of one size",
+            ),
+        ]
+    ),
+)
+
 BLIND = Table(
     name="blind",
     grain="one kind of material by which units may be told apart without the model",

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pipeline.datasets import open_dataset
 from pipeline.project import open_store
-from stages.measures.intervals import detection_limit
+from stages.statistics.limits import detection_limit
 from stages.tables import ARTISTS, PROMPTS, TEXT_WORKS, WORKS
 
 RATE = 0.3
@@ -30,7 +30,7 @@ class Marks(NamedTuple):
     rare: list[str]
     false: list[str]
     unmemorized: int
-    detection_limit: float
+    detection_limit: float | None
 
     def as_json(self) -> dict[str, Any]:
         """Return the numbers for the last line of the demo."""
@@ -39,7 +39,7 @@ class Marks(NamedTuple):
             "planted": len(self.found) + len(self.missed),
             "rare": len(self.rare),
             "false": len(self.false),
-            "detection_limit": round(self.detection_limit, 4),
+            "detection_limit": self.detection_limit and round(self.detection_limit, 4),
         }
 
 
@@ -90,7 +90,7 @@ def mark_texts(case: Path, key: Path, truth: Path) -> Marks:
 
 
 def _mark(
-    case: Path, judged: Judged, truth: tuple[Mapping[str, str], Mapping[str, float]], limit: float
+    case: Path, judged: Judged, truth: tuple[Mapping[str, str], Mapping[str, float]], limit: float | None
 ) -> Marks:
     names, rates = truth
     _, store = open_store(case)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from stages.measures.intervals import clopper_pearson
+from stages.statistics.intervals import clopper_pearson
 
 IMPORTED = "imported"
 UNKNOWN_MODEL = "unknown"

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.contract import Kit
-from stages.measures.intervals import clopper_pearson
+from stages.statistics.intervals import clopper_pearson
 from stages.tables import CLIQUES, FINDINGS, GENERATIONS, MATCHES, PROMPTS, THRESHOLDS, WORKS
 from stages.verdicts import calibrate
 from stages.verdicts.flag import STAGE, FlagConfig

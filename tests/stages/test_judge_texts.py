@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.contract import Kit
-from stages.measures.intervals import clopper_pearson
+from stages.statistics.intervals import clopper_pearson
 from stages.tables import CHANCES, FINDINGS, MATCHES, OUTPUTS, PROMPTS, SPANS, TEXT_WORKS
 from stages.verdicts.chances import chance_of
 from stages.verdicts.judge_texts import STAGE, JudgeTextsConfig
