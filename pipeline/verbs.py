@@ -3,8 +3,9 @@
 import signal
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -16,9 +17,10 @@ from pipeline.estimate import estimate, human_bytes, human_seconds
 from pipeline.flow import FLOW, SOURCES
 from pipeline.lock import holder, locked
 from pipeline.progress import Bars, Lines, quiet
-from pipeline.project import open_project, open_store, plan_all
+from pipeline.project import Project, open_project, open_store, plan_all
 from pipeline.report_file import check_finished, write_report
 from pipeline.starter import starter_case
+from pipeline.steps import Step
 from pipeline.store import Store
 
 TOO_MANY_REJECTED = 3
@@ -90,9 +92,54 @@ def _todo(row: Mapping[str, Any]) -> str:
     return f"{row['todo']} to do, {row['done']} done" if row["todo"] else f"{row['done']} done"
 
 
+def register(_: Namespace, path: Path) -> Answer:
+    """Do everything that comes before sampling, and write down what was decided."""
+    from pipeline import registration
+    from pipeline.runner import run_flow
+
+    store = open_store(path)[1]
+    with locked(store.root), quiet(store.root / "logs" / "driver.log") as person, _terminable():
+        bars = Bars(person) if person.isatty() else Lines(person)
+        project = open_project(path)
+        try:
+            run_flow(_job(project, registration.before_making(FLOW), bars), store)
+        finally:
+            bars.close()
+        written = registration.register(project)
+    lists = registration.feasible(store, project.case)
+    q = project.case.assess.q
+    lines = [
+        f"{half}: {each.units} units against {each.controls} control units; q = {q} can be reached"
+        f" by {each.fewest} findings or more; a single one would need {each.for_one:,} controls"
+        for half, each in lists.items()
+    ]
+    found = {
+        "registration": str(registration.path_of(store)),
+        "digest": written["digest"],
+        "registered": written["registered"],
+        "lists": {half: asdict(each) for half, each in lists.items()},
+    }
+    text = f"registered {written['registered']}: {written['digest']}"
+    return Answer(found, "\n".join([*lines, text, found["registration"]]))
+
+
+def _job(project: Project, flow: Sequence[Step], notify: Callable[[Any], None]) -> Any:
+    from pipeline.runner import Job
+
+    return Job(
+        case=project.case,
+        folder=project.folder,
+        flow=flow,
+        sources=project.sources,
+        models=project.models,
+        notify=notify,
+    )
+
+
 def run(asked: Namespace, path: Path) -> Answer:
     """Do what is still to do, then write the report."""
-    from pipeline.runner import Job, run_flow
+    from pipeline import registration
+    from pipeline.runner import run_flow
 
     began = time.perf_counter()
     case, store = open_store(path)
@@ -101,16 +148,8 @@ def run(asked: Namespace, path: Path) -> Answer:
         project = open_project(path)
         if asked.retry_rejected:
             upkeep.withdraw_rejected(store, [step.writes for step in FLOW])
-        job = Job(
-            case=case,
-            folder=project.folder,
-            flow=FLOW,
-            sources=project.sources,
-            models=project.models,
-            notify=bars,
-        )
         try:
-            totals = run_flow(job, store)
+            totals = run_flow(_job(project, FLOW, bars), store)
         finally:
             bars.close()
         page = store.root / "report.html"
@@ -119,11 +158,15 @@ def run(asked: Namespace, path: Path) -> Answer:
     seconds = round(time.perf_counter() - began, 3)
     lost = [t for t in totals if t.rejected > case.max_rejected * max(1, t.rows + t.rejected)]
     verdicts = _verdicts(store)
+    registered = registration.read(store)
+    departed = registration.departures(registered, project) if registered else []
     found = {
         "case": case.name,
         "ran": sum(total.ran for total in totals),
         "rejected": sum(total.rejected for total in totals),
         "verdicts": verdicts,
+        "registered": registered["digest"] if registered else None,
+        "departures": departed,
         "seconds": seconds,
         "report": str(page),
         "steps": [
@@ -136,6 +179,8 @@ def run(asked: Namespace, path: Path) -> Answer:
     text = (
         f"{case.name}: {words}; {found['rejected']} rows rejected; {seconds:.1f} s\nreport: {page}"
     )
+    if departed:
+        text += f"\nnot as registered, so exploratory: {', '.join(departed)}"
     if lost:
         steps = ", ".join(f"{t.dataset} ({t.rejected})" for t in lost)
         text += f"\nmore rows were rejected than max_rejected = {case.max_rejected} allows: {steps}"
