@@ -22,10 +22,13 @@ from stages.images.duplicates import DuplicatesConfig
 from stages.images.embed import EmbedConfig
 from stages.images.index_images import IndexImagesConfig
 from stages.images.index_pixels import IndexPixelsConfig
+from stages.images.losses import LossesConfig
 from stages.images.prompts import PromptsConfig
 from stages.images.sample import SampleConfig
 from stages.images.search import SearchConfig
 from stages.images.sources import IngestConfig
+from stages.images.triage import TriageConfig
+from stages.probing import ProbesConfig
 from stages.text.chance import ChanceConfig
 from stages.text.count import CountConfig
 from stages.text.gather import GatherConfig
@@ -33,6 +36,7 @@ from stages.text.index_texts import IndexTextsConfig
 from stages.text.openings import OpeningsConfig
 from stages.text.overlap import OverlapConfig
 from stages.text.pairs import PassagesConfig
+from stages.text.probe_texts import ProbeTextsConfig
 from stages.text.read_outputs import OutputsConfig
 from stages.text.twins import TwinsConfig
 from stages.text.works import TextsConfig
@@ -41,6 +45,7 @@ from stages.verdicts.blindfold import BlindConfig
 from stages.verdicts.calibrate import CalibrateConfig
 from stages.verdicts.flag import FlagConfig
 from stages.verdicts.judge_texts import JudgeTextsConfig
+from stages.verdicts.limits import LimitsConfig
 from stages.verdicts.standing import AssessConfig
 from stages.verdicts.units import UnitsConfig
 
@@ -95,6 +100,12 @@ class Case:
     units: UnitsConfig = field(default_factory=UnitsConfig)
     """What is tested together."""
 
+    triage: Mapping[str, TriageConfig] = field(default_factory=dict)
+    """Signals from inside the models, by a short name: where to spend samples, and no evidence."""
+
+    losses: Mapping[str, LossesConfig] = field(default_factory=dict)
+    """Denoising losses of the works under the models, by a short name; triage too."""
+
     adopt: AdoptConfig = field(default_factory=AdoptConfig)
     """How images that somebody else generated are taken in."""
 
@@ -118,6 +129,9 @@ class Case:
 
     assess: AssessConfig = field(default_factory=AssessConfig)
     """How units are held against the controls; for images and texts."""
+
+    probes: ProbesConfig = field(default_factory=ProbesConfig)
+    """What is copied on purpose, to say from which rate on a work would have been found."""
 
     train_texts: TextsConfig = field(default_factory=TextsConfig)
     """Texts that the language model may have learnt from."""
@@ -173,6 +187,35 @@ class Case:
         images = self.models or any((self.train.sources, self.suspect.sources))
         if self.embed is None and (images or not texts):
             raise ValueError("embed: missing; EmbedConfig is required where images are examined")
+
+    @property
+    def limits(self) -> LimitsConfig:
+        """What a finding of images has to meet; no section of its own, so it is what is judged."""
+        return self._limits(self.flag.min_hits)
+
+    @property
+    def text_limits(self) -> LimitsConfig:
+        """The same for texts."""
+        return self._limits(self.judge_texts.min_hits)
+
+    @property
+    def probe_texts(self) -> ProbeTextsConfig:
+        """Which passages are copied, and when one is a hit."""
+        return ProbeTextsConfig(
+            works=self.probes.texts,
+            choice_seed=self.probes.choice_seed,
+            min_words=self.judge_texts.min_words,
+            min_near_words=self.judge_texts.min_near_words,
+        )
+
+    def _limits(self, min_hits: int) -> LimitsConfig:
+        return LimitsConfig(
+            min_hits=min_hits,
+            q=self.assess.q,
+            min_rate=self.assess.min_rate,
+            prompts_per_unit=self.assess.prompts_per_unit,
+            setting=self.setting,
+        )
 
 
 def load(path: Path) -> Case:

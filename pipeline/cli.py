@@ -18,6 +18,10 @@ EXIT_CODES = """exit codes:
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("write a commented case file", "palimpsest init mycase.yaml"),
     "show": ("print the flow, what is to do, disk and time", "palimpsest show mycase.yaml"),
+    "register": (
+        "write down what is decided, before anything is made",
+        "palimpsest register mycase.yaml",
+    ),
     "run": ("do what is still to do, then write the report", "palimpsest run mycase.yaml"),
     "status": ("say how far the run is", "palimpsest status mycase.yaml --json"),
     "report": ("write the report of a finished run again", "palimpsest report mycase.yaml"),
@@ -28,6 +32,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "compare-text": (
         "say what of an output stands in a work, from two files",
         "palimpsest compare-text output.txt work.txt --html page.html",
+    ),
+    "find-text": (
+        "say which works of a case hold the words of a text",
+        "palimpsest find-text output.txt mycase.yaml",
     ),
     "check": ("read every file again and compare digests", "palimpsest check mycase.yaml"),
     "gc": ("remove superseded parts and litter", "palimpsest gc mycase.yaml"),
@@ -57,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
             continue
         if name == "lookup":
             verb.add_argument("name", metavar="NAME", help="artist or author, as people write it")
+        if name == "find-text":
+            verb.add_argument("file", metavar="FILE", help="file of text, or - for standard input")
         if name == "run":
             verb.add_argument(
                 "--retry-rejected", action="store_true", help="make rejected rows again"
@@ -118,6 +128,10 @@ def _answer(asked: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
         from pipeline.compare_text import compare_text
 
         return compare_text(asked)
+    if asked.verb == "find-text":
+        from pipeline.find_text import find_text
+
+        return find_text(asked, _case_path(asked))
     from pipeline import verbs
 
     verb: Callable[[Any, Path | None], tuple[dict[str, Any], str, int]] = getattr(verbs, asked.verb)

@@ -7,13 +7,17 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipeline.compare_text import Comparison, Document
+from pipeline.compare_text import Comparison
 from stages.measures.chaining import Stretch
 from stages.measures.overlap_measures import LENGTHS
-from stages.measures.passages import Passage
+from stages.measures.passages import Overlap, Passage
+from stages.measures.wording import Wording
 
 VERBATIM, NEAR, LOST, ADDED, ECHO = "1;4;31", "1", "36", "35", "2"
 """Graphic renditions: bold, underlined red; bold; cyan; magenta; faint."""
+
+DIFFER = "[-words of the work-] {+words of the output+} differ"
+"""Says how words that differ are marked."""
 
 _HEAD, _TAIL, _WHOLE = 30, 20, 60
 _INDENT = "    "
@@ -26,22 +30,36 @@ class Piece(NamedTuple):
     rendition: str
 
 
+class Sides(NamedTuple):
+    """Two texts and what they share."""
+
+    output: Wording
+    work: Wording
+    found: Overlap
+
+
 def as_lines(compared: Comparison) -> list[str]:
     """Return the numbers, then every passage with its places and the words that differ."""
-    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    width = max(40, min(100, shutil.get_terminal_size().columns))
     lines = [*_numbers(compared), ""]
     outer = list(top_passages(compared.found.passages))
     if not outer:
         lines.append("no passage of 8 words or more stands in the work")
     elif any(passage.edits for passage in outer):
-        lines.append("[-words of the work-] {+words of the output+} differ")
+        lines.append(DIFFER)
     if any(passage.echoed_words for passage in outer):
         lines.append("<words> stand in the prompt")
+    sides = Sides(compared.output.wording, compared.work.wording, compared.found)
     for number, passage in enumerate(outer, start=1):
         lines += ["", *_heading(compared, passage, number)]
-        lines += _wrapped(list(_pieces(compared, passage)), width, colours=colours)
+        lines += passage_lines(sides, passage)
     return lines
+
+
+def passage_lines(sides: Sides, passage: Passage) -> Iterator[str]:
+    """Yield the words of a passage, marked, in colours if a terminal shows them."""
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    width = max(40, min(100, shutil.get_terminal_size().columns))
+    yield from _wrapped(list(_pieces(sides, passage)), width, colours=colours)
 
 
 def top_passages(passages: tuple[Passage, ...]) -> Iterator[Passage]:
@@ -75,11 +93,7 @@ def _numbers(compared: Comparison) -> Iterator[str]:
 
 
 def _heading(compared: Comparison, passage: Passage, number: int) -> Iterator[str]:
-    kind = {"near": "near-verbatim"}.get(passage.kind, passage.kind)
-    num = len(passage.edits)
-    edits = f", {num:,} edit{'s' if num > 1 else ''}" if num else ""
-    order = "" if passage.in_order else ", out of order"
-    yield f"{number}. {kind}, {passage.words:,} words{edits}, {passage.level}{order}"
+    yield f"{number}. {described(passage)}"
     for side, document, start, end in (
         ("output", compared.output, passage.output_start, passage.output_end),
         ("work", compared.work, passage.text_start, passage.text_end),
@@ -87,12 +101,21 @@ def _heading(compared: Comparison, passage: Passage, number: int) -> Iterator[st
         yield f"{_INDENT}{side:7} line {document.line(start):,}, characters {start:,} to {end:,}"
 
 
-def _pieces(compared: Comparison, passage: Passage) -> Iterator[Piece]:
-    output, work = compared.output, compared.work
-    verbatim = {p.stretches[0] for p in compared.found.passages if not p.edits}
+def described(passage: Passage) -> str:
+    """Return kind, length and likeness of a passage in words."""
+    kind = {"near": "near-verbatim"}.get(passage.kind, passage.kind)
+    num = len(passage.edits)
+    edits = f", {num:,} edit{'s' if num > 1 else ''}" if num else ""
+    order = "" if passage.in_order else ", out of order"
+    return f"{kind}, {passage.words:,} words{edits}, {passage.level}{order}"
+
+
+def _pieces(sides: Sides, passage: Passage) -> Iterator[Piece]:
+    output, work, found = sides
+    verbatim = {p.stretches[0] for p in found.passages if not p.edits}
     for at, stretch in enumerate(passage.stretches):
         rendition = VERBATIM if stretch in verbatim else NEAR
-        yield from _stretch_pieces(compared, stretch, rendition)
+        yield from _stretch_pieces(sides, stretch, rendition)
         if at < len(passage.edits):
             edit = passage.edits[at]
             if edit.text_start < edit.text_end:
@@ -103,7 +126,7 @@ def _pieces(compared: Comparison, passage: Passage) -> Iterator[Piece]:
                 yield Piece(f"{{+{added}+}}", ADDED)
 
 
-def _stretch_pieces(compared: Comparison, stretch: Stretch, rendition: str) -> Iterator[Piece]:
+def _stretch_pieces(sides: Sides, stretch: Stretch, rendition: str) -> Iterator[Piece]:
     """Yield equal words, the middle of many left out, echoed ones apart."""
     first, end = stretch.output, stretch.output + stretch.words
     parts = [(first, end)]
@@ -112,21 +135,21 @@ def _stretch_pieces(compared: Comparison, stretch: Stretch, rendition: str) -> I
     for number, part in enumerate(parts):
         if number:
             yield Piece(f"... {stretch.words - _HEAD - _TAIL:,} words ...", "")
-        yield from _echo_pieces(compared, part, rendition)
+        yield from _echo_pieces(sides, part, rendition)
 
 
-def _echo_pieces(compared: Comparison, part: tuple[int, int], rendition: str) -> Iterator[Piece]:
+def _echo_pieces(sides: Sides, part: tuple[int, int], rendition: str) -> Iterator[Piece]:
     start, (first, end) = part[0], part
-    echoed_N = compared.found.echoed_N
+    echoed_N = sides.found.echoed_N
     for word in range(first + 1, end + 1):
         if word == end or echoed_N[word] != echoed_N[start]:
-            text = _words(compared.output, start, word)
+            text = _words(sides.output, start, word)
             yield Piece(f"<{text}>", ECHO) if echoed_N[start] else Piece(text, rendition)
             start = word
 
 
-def _words(document: Document, first: int, end: int) -> str:
-    return shown(document.text[slice(*document.wording.chars(first, end))])
+def _words(output: Wording, first: int, end: int) -> str:
+    return shown(output.text[slice(*output.chars(first, end))])
 
 
 def shown(text: str) -> str:

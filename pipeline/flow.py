@@ -17,9 +17,13 @@ from stages.images import (
     index_images,
     index_pixels,
     ingest,
+    losses,
+    plant,
+    probes,
     prompts,
     sample,
     search,
+    triage,
 )
 from stages.tables import FILES
 from stages.text import (
@@ -31,6 +35,7 @@ from stages.text import (
     measure,
     openings,
     overlap,
+    probe_texts,
     read_outputs,
     twins,
     works,
@@ -48,6 +53,8 @@ from stages.verdicts import (
     flag,
     judge_texts,
     lean,
+    limits,
+    recognise,
     units,
 )
 
@@ -116,6 +123,17 @@ FLOW = (
         reads={"units": ("made.units",), "prompts": ("made.prompts",)},
         uses={"images": ("train.images", "control.images")},
         writes="made.blind",
+    ),
+    # what the model itself shows of them: where to spend samples, and never a verdict
+    Step(
+        run=triage.STAGE, reads={"prompts": ("made.prompts",)}, writes="made.signals", each="triage"
+    ),
+    Step(
+        run=losses.STAGE,
+        reads={"prompts": ("made.prompts",)},
+        uses={"images": ("train.images", "control.images")},
+        writes="made.losses",
+        each="losses",
     ),
     Step(
         run=sample.STAGE, reads={"prompts": ("made.prompts",)}, writes="made.sampled", each="models"
@@ -212,6 +230,60 @@ FLOW = (
         },
         writes="made.artists",
         knobs="assess",
+    ),
+    # what could have been seen: copies of known works go the same way
+    Step(
+        run=probes.STAGE,
+        reads={"works": ("input.works",)},
+        writes="probe.prompts",
+        given="models",
+    ),
+    Step(
+        run=plant.STAGE,
+        reads={"prompts": ("probe.prompts",)},
+        uses={"images": ("train.images", "control.images")},
+        writes="probe.images",
+        each="models",
+    ),
+    Step(run=embed.STAGE, reads={"images": ("probe.images",)}, writes="probe.embeddings"),
+    Step(
+        run=search.STAGE,
+        reads={"images": ("probe.images",), "vectors": ("probe.embeddings",)},
+        uses={"index": ("input.index",)},
+        writes="probe.neighbors",
+    ),
+    Step(
+        run=compare.STAGE,
+        reads={
+            "images": ("probe.images",),
+            "neighbors": ("probe.neighbors",),
+            "prompts": ("probe.prompts",),
+        },
+        uses={"pixels": ("input.pixels",)},
+        writes="probe.matches",
+    ),
+    Step(
+        run=recognise.STAGE,
+        reads={
+            "prompts": ("probe.prompts",),
+            "images": ("probe.images",),
+            "matches": ("probe.matches",),
+            "thresholds": ("made.thresholds",),
+            "units": ("made.units",),
+        },
+        writes="probe.copies",
+        knobs="probes",
+        given="models",
+    ),
+    Step(
+        run=limits.STAGE,
+        reads={
+            "copies": ("probe.copies",),
+            "assessments": ("made.assessments",),
+            "blind": ("made.blind",),
+        },
+        writes="made.limits",
+        given="models",
     ),
     # the same for texts: works, and what a language model writes when it is given their beginnings
     Step(
@@ -369,5 +441,23 @@ FLOW = (
         },
         writes="made.authors",
         knobs="assess",
+    ),
+    Step(
+        run=probe_texts.STAGE,
+        reads={"works": ("input.text_works",), "outputs": ("made.written",)},
+        uses={"texts": ("train.texts", "control.texts")},
+        writes="probe.text_copies",
+        given="writers",
+    ),
+    Step(
+        run=limits.STAGE,
+        reads={
+            "copies": ("probe.text_copies",),
+            "assessments": ("made.text_assessments",),
+            "blind": ("made.text_blind",),
+        },
+        writes="made.text_limits",
+        knobs="text_limits",
+        given="writers",
     ),
 )

@@ -19,6 +19,7 @@ from stages.tables import REJECTED
 
 if TYPE_CHECKING:
     from pipeline.report_page import TextHalf
+    from pipeline.report_standing import StandingSummary
 
 LIBRARIES = (
     *("palimpsest", "torch", "diffusers", "transformers", "open_clip_torch", "faiss-cpu"),
@@ -65,7 +66,7 @@ def write_report(project: Project) -> Path:
     )
     page = store.root / "report.html"
     draft = page.with_suffix(".draft")
-    html = render(collect(readers, facts), readers, _texts(project))
+    html = render(collect(readers, facts), readers, _texts(project), _standing(project))
     draft.write_text(html, encoding="utf-8")
     draft.replace(page)
     return page
@@ -94,6 +95,20 @@ def _texts(project: Project) -> "TextHalf | None":
     }
     summary = collect_texts(readers, case.openings.run_seed, case.judge_texts.min_hits)
     return TextHalf(summary, readers)
+
+
+def _standing(project: Project) -> "StandingSummary":
+    """Return what the page says of error rates."""
+    from pipeline import registration
+    from pipeline.report_standing import STANDING_READS, collect_standing
+
+    store = project.store
+    readers = {
+        role: open_dataset(store, table, *names) for role, (table, names) in STANDING_READS.items()
+    }
+    registered = registration.read(store)
+    departed = registration.departures(registered, project) if registered else ()
+    return collect_standing(readers, project.case.assess.q, registered, departed)
 
 
 def _name_of(content: Any) -> str:

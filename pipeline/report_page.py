@@ -19,12 +19,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipeline import report_texts_plots, report_texts_words
 from pipeline.report import Summary
 from pipeline.report_exhibits import Exhibit
+from pipeline.report_null import NULL_WIDTH
 from pipeline.report_pictures import GAIN, Album, Plate, plate_of
 from pipeline.report_scores import HALF_HEIGHT, WIDTH, draw_scores
+from pipeline.report_standing import StandingSummary
 from pipeline.report_texts import TextSummary
 from pipeline.report_texts_authors import MAX_AUTHORS, MAX_WORKS
 from pipeline.report_texts_spreads import spreads
 from stages.contract import Reader
+from stages.verdicts.sentences import none_closer
 
 MAX_LETTERS = 240
 MINUTE = 60
@@ -61,8 +64,7 @@ WORDS = {
         many="training works",
         pair="Training work",
         sentence="The control works cannot be in the training set and were chosen to be like those"
-        " that are. The comparison holds as far as the two kinds are exchangeable; this run has"
-        " not tested that.",
+        " that are. The comparison holds as far as the two kinds are exchangeable.",
     ),
     "portfolio": Words(
         one="work of the portfolio",
@@ -90,7 +92,12 @@ class TextHalf(NamedTuple):
     readers: Mapping[str, Reader]
 
 
-def render(summary: Summary, readers: Mapping[str, Reader], texts: TextHalf | None = None) -> str:
+def render(
+    summary: Summary,
+    readers: Mapping[str, Reader],
+    texts: TextHalf | None = None,
+    standing: StandingSummary | None = None,
+) -> str:
     """Return the page as HTML.
 
     Args:
@@ -98,6 +105,7 @@ def render(summary: Summary, readers: Mapping[str, Reader], texts: TextHalf | No
         readers: `generations` and `images`, for the pictures.
         texts: what it says of texts; None if no texts were examined. Images are passed over where
             there are texts and no images.
+        standing: what it says of error rates; None leaves them out.
 
     Raises:
         KeyError: the setting is none that the page has words for.
@@ -127,6 +135,9 @@ def render(summary: Summary, readers: Mapping[str, Reader], texts: TextHalf | No
         most={"authors": MAX_AUTHORS, "works": MAX_WORKS},
         draw=report_texts_plots,
         say=report_texts_words,
+        e=standing,
+        null_width=NULL_WIDTH,
+        say_row=none_closer,
     )
     return html.lstrip()
 

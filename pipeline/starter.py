@@ -69,6 +69,8 @@ def _explain(record: Any, depth: int, told: set[Any]) -> Iterator[str]:
         inner, entry = _record_in(hints[described.name])
         if inner is None:
             yield f"{margin}{described.name}: {_shown(_default(described))}"
+        elif not fields(inner):
+            yield f"{margin}{described.name}: {{}}"
         else:
             yield f"{margin}{described.name}:"
             yield from [f"{margin}  {entry}"] if entry else []
@@ -87,7 +89,7 @@ def _record_in(hint: Any) -> tuple[Any, str]:
     inside = [option for option in get_args(hint) if is_dataclass(option)]
     if not inside:
         return None, ""
-    return inside[0], "NAME:" if get_origin(hint) is Mapping else "-"
+    return inside[0], {Mapping: "NAME:", tuple: "-"}.get(get_origin(hint), "")
 
 
 def _default(described: Any) -> Any:

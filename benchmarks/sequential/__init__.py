@@ -1,0 +1,1 @@
+"""Sequential: what sampling caption by caption saves against the cheapest fixed design."""
