@@ -35,6 +35,9 @@ SOFT: Final = 15
 IOTA_BELOW: Final = "\u0345"
 """The only mark that casefold changes: a mark until the marks are in order, a letter after."""
 
+ASCII: Final = 128
+"""Code points below are letters and digits that stand for themselves, but for case."""
+
 _IOTA = "\u03b9"
 _SIZE = sys.maxunicode + 1
 
@@ -206,7 +209,8 @@ class Tables:
         self._factor = factor
         self._kinds = np.zeros(_SIZE, np.uint8)
         self.values = np.zeros(_SIZE, np.uint64)
-        """Sum of scatter(kept code point i) times factor^i; 0 for what is not part of a word."""
+        """Sum of the numbers of the kept code points times factor^place; 0 for what is not part of
+        a word. ASCII is its own number, every other code point is scattered over 64 bits."""
         self.lengths = np.zeros(_SIZE, np.uint8)
         """How many code points are kept."""
         self.first_classes = np.zeros(_SIZE, np.uint8)
@@ -227,8 +231,8 @@ class Tables:
     def _fill(self, point: int) -> None:
         parts = kept(chr(point))
         if parts:
-            numbers = [ord(c) for c in parts.replace(IOTA_BELOW, _IOTA)]
-            values = scatter(np.array(numbers, np.uint64)).tolist()
+            numbers = np.array([ord(c) for c in parts.replace(IOTA_BELOW, _IOTA)], np.uint64)
+            values = np.where(numbers < ASCII, numbers, scatter(numbers)).tolist()
             total = sum(value * self._factor**i for i, value in enumerate(values))
             self.values[point] = total % 2**64
             self.lengths[point] = len(parts)

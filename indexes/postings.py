@@ -7,37 +7,48 @@ A posting is a chosen gram and its first word. They lie in the order of the lead
 Beside them is what `indexes.stored` keeps: a byte of each word, which turns away nearly every lone
 gram without a look at the texts, and the way to the words themselves. What `find` returns was
 compared by the words of the texts, as in `indexes.runs.scan`, and is the same.
-About 0.8 bytes per byte of English books; more than a third of it goes with ids if texts are tiny.
+About 0.8 bytes per byte of English books, and 1 more if the texts are kept beside the index; more
+than a third of it goes with ids if texts are tiny.
 """
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 import indexes.grams
 import indexes.words
-from indexes.anchors import spread
-from indexes.folder import FolderError, open_folder, seal
-from indexes.grams import winnow
+from indexes.anchors import BESIDE, spread
+from indexes.folder import FolderError, IndexFolder, open_folder
 from indexes.query import Hits, Query
+from indexes.reading import ReadAgain
 from indexes.runs import Runs, connect
-from indexes.sorting import Column, Pool, Portion
-from indexes.stored import ReadAgain, StoredTexts, first_samples, samples
-from indexes.words import Words
+from indexes.stored import InMemory, OnDisk, Source, StoredTexts, first_samples
+from indexes.strings import opened
 
 KIND = "postings"
 """Kind of the index folder."""
 
-_SCHEMES = [indexes.words.SCHEME, indexes.grams.SCHEME]
-_PER_BUCKET = 8
-_FEWEST_BITS = 4
-_MOST_WORDS = 2**32
+IDS, TEXTS = "ids", "texts"
+"""Names of the files with the id of each text, and with the texts themselves."""
+
+SCHEMES = [indexes.words.SCHEME, indexes.grams.SCHEME]
+"""How words are told apart and grams chosen; an index made in another way does not fit."""
+
 _GRAMS_AT_A_TIME = 1 << 14
+
+
+class Answer(NamedTuple):
+    """What a look-up found, and the way to more."""
+
+    runs: Runs
+    """Runs of the outputs and the texts."""
+
+    reading: ReadAgain
+    """The words of the texts; those around the runs were read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,18 +67,44 @@ class Postings:
     word_P: NDArray[np.uint32]
     """First word of the gram, counted through all texts."""
 
-    def find(self, query: Query, text_of: Callable[[int], str]) -> Runs:
+    source: Source | None = None
+    """The texts, if they are kept beside the index."""
+
+    def find(self, query: Query, text_of: Callable[[int], str] | None = None) -> Runs:
         """Return the runs of outputs and the texts, the same as `scan` of the texts.
 
         Args:
             query: the outputs; any number, memory grows with their hits.
             text_of: text of a number 0 .. T-1, as it was given to `build`; asked for texts that
-                probably have runs.
+                probably have runs. None if the index keeps the texts.
 
         Raises:
-            FolderError: a text is not the one that was indexed.
+            FolderError: a text is not the one that was indexed, or there is none.
         """
-        return connect(query, self._hits(query), ReadAgain(self.texts, text_of))
+        return self.look_up(query, text_of).runs
+
+    def look_up(
+        self,
+        query: Query,
+        text_of: Callable[[int], str] | None = None,
+        *,
+        beside: int = BESIDE,
+    ) -> Answer:
+        """Return the runs of outputs and the texts, and what was read to find them.
+
+        Args:
+            query: as for `find`.
+            text_of: as for `find`.
+            beside: words to read on both sides of what is looked at, at least as many as runs need.
+
+        Raises:
+            FolderError: a text is not the one that was indexed, or there is none.
+        """
+        source = self.source if text_of is None else InMemory(self.texts, text_of)
+        if source is None:
+            raise FolderError("the index was built without its texts; say where they are")
+        reading = ReadAgain(self.texts, source, max(beside, BESIDE))
+        return Answer(connect(query, self._hits(query), reading), reading)
 
     def _hits(self, query: Query) -> Hits:
         bits = (len(self.bucket_B) - 1).bit_length() - 1
@@ -78,7 +115,7 @@ class Postings:
             start_U = self.bucket_B[bucket_U].astype(np.int64)
             times_U = self.bucket_B[bucket_U + 1].astype(np.int64) - start_U
             row, owner = spread(start_U, times_U)
-            same = self.rest_P[row] == _rest(gram_U, bits)[owner]
+            same = self.rest_P[row] == rest_of(gram_U, bits)[owner]
             gram.append(owner[same] + first)
             word.append(self.word_P[row[same]].astype(np.int64))
         word_H = np.concatenate(word)
@@ -86,97 +123,40 @@ class Postings:
         return Hits(np.concatenate(gram)[order_H], word_H[order_H])
 
 
-def load(path: Path) -> Postings:
+def load(path: Path, *, verify: bool = True) -> Postings:
     """Return a built index.
+
+    Args:
+        path: its folder.
+        verify: read every file again and compare its digest; without, what is read is checked
+            where it is used, and opening takes no longer for a larger index.
 
     Raises:
         FolderError: it is not whole, or was made by other rules than this program's.
     """
-    folder = open_folder(path, kind=KIND)
-    if folder.facts.get("schemes") != _SCHEMES:
+    folder = open_folder(path, kind=KIND, verify=verify)
+    if folder.facts.get("schemes") != SCHEMES:
         raise FolderError(
             f"{path} was made by {folder.facts.get('schemes')}, this program's rules are"
-            f" {_SCHEMES}; build it again"
+            f" {SCHEMES}; build it again"
         )
-    with folder.file("ids.jsonl").open(encoding="utf-8") as lines:
-        ids = tuple(json.loads(line) for line in lines)
     # plain arrays over the map: a memmap costs microseconds with every look
-    offsets, marks, samples, buckets, rests, words = (
+    offsets, marks, sample, buckets, rests, words, ends = (
         np.asarray(folder.array(f"{name}.npy"))
-        for name in ("offsets", "marks", "samples", "buckets", "rests", "words")
+        for name in ("offsets", "marks", "samples", "buckets", "rests", "words", f"{IDS}-ends")
     )
-    stored = StoredTexts(ids, offsets, marks, samples, first_samples(offsets))
-    return Postings(stored, buckets, rests, words)
+    ids = opened(folder.file(f"{IDS}.utf8"), ends)
+    stored = StoredTexts(ids, offsets, marks, sample, first_samples(offsets))
+    return Postings(stored, buckets, rests, words, _source(folder, stored))
 
 
-def build(path: Path, batches: Iterable[tuple[Sequence[str], Words]]) -> None:
-    """Write an index of texts.
-
-    Args:
-        path: a folder that does not exist yet.
-        batches: ids of some whole texts and their words; memory holds one batch at a time, so
-            some MB of text are a good size.
-
-    Raises:
-        ValueError: there are more than 2**32 words, or other ids than texts.
-        FileExistsError: the folder exists.
-    """
-    path.mkdir(parents=True)
-    with TemporaryDirectory(dir=path) as name:
-        pool = Pool(Path(name))
-        offsets_T = _read(path, batches, pool)
-        bits = max(_FEWEST_BITS, (pool.total // _PER_BUCKET).bit_length() - 1)
-        bucket_B = np.zeros((1 << bits) + 1, np.uint32)
-        with (
-            Column(path / "rests.npy", np.uint32) as rests,
-            Column(path / "words.npy", np.uint32) as numbers,
-        ):
-            for part in pool.in_order():
-                rests.add(_rest(part.gram_P, bits))
-                numbers.add(part.word_P)
-                bucket, times = np.unique(part.gram_P >> np.uint64(64 - bits), return_counts=True)
-                bucket_B[bucket.astype(np.int64) + 1] += times.astype(np.uint32)
-    np.save(path / "buckets.npy", np.cumsum(bucket_B, dtype=np.uint32))
-    np.save(path / "offsets.npy", offsets_T)
-    facts = {"texts": len(offsets_T) - 1, "words": int(offsets_T[-1]), "postings": pool.total}
-    seal(path, kind=KIND, facts={"schemes": _SCHEMES, **facts})
+def _source(folder: IndexFolder, stored: StoredTexts) -> Source | None:
+    if f"{TEXTS}.utf8" not in folder.files:
+        return None
+    ends, places = (np.asarray(folder.array(name)) for name in (f"{TEXTS}-ends.npy", "bytes.npy"))
+    return OnDisk(stored, opened(folder.file(f"{TEXTS}.utf8"), ends), places)
 
 
-def _read(
-    path: Path, batches: Iterable[tuple[Sequence[str], Words]], pool: Pool
-) -> NDArray[np.int64]:
-    """Write what is kept of texts, put their postings into the pool, return their offsets."""
-    offsets, before = [np.zeros(1, np.int64)], 0
-    with (
-        (path / "ids.jsonl").open("x", encoding="utf-8") as lines,
-        Column(path / "marks.npy", np.uint8) as marks,
-        Column(path / "samples.npy", np.uint32) as starts,
-    ):
-        for ids, texts in batches:
-            after = before + _checked(ids, texts, before)
-            lines.writelines(json.dumps(text_id) + "\n" for text_id in ids)
-            marks.add(texts.hashes_N)
-            starts.add(samples(texts))
-            for chosen in winnow(texts):
-                numbers = (chosen.word_C + before).astype(np.uint32)
-                pool.add(Portion(chosen.gram_C, numbers))
-            offsets.append(texts.offsets_T[1:] + before)
-            before = after
-    return np.concatenate(offsets)
-
-
-def _checked(ids: Sequence[str], texts: Words, before: int) -> int:
-    """Return the number of words of a batch."""
-    if len(ids) != len(texts.offsets_T) - 1:
-        raise ValueError(f"{len(ids)} ids of {len(texts.offsets_T) - 1} texts; give an id to each")
-    size = len(texts.hashes_N)
-    if before + size > _MOST_WORDS:
-        raise ValueError(
-            f"an index holds at most {_MOST_WORDS} words, found more than {before};"
-            " build an index of each part of the texts"
-        )
-    return size
-
-
-def _rest(gram_P: NDArray[np.uint64], bits: int) -> NDArray[np.uint32]:
+def rest_of(gram_P: NDArray[np.uint64], bits: int) -> NDArray[np.uint32]:
+    """Return the 32 bits of grams after those that name the bucket."""
     return (gram_P >> np.uint64(32 - bits)).astype(np.uint32)

@@ -1,12 +1,18 @@
-"""Sketch: which of many sets are near-duplicates, by MinHash and banding (datasketch).
+"""Sketch: which of many sets are near-duplicates, by minima of hashes and banding (datasketch).
 
-Dimension key: N things, G grams of a thing, E edges.
+Dimension key: N things, G grams of a thing, B bins of a sketch, R rounds, E edges.
 
-A thing is a set of 64-bit hashes, which datasketch's `affine64` scheme mixes and permutes; Python's
-own hash, which differs from run to run, is nowhere. Two things become candidates if all minima of
-one band agree. A candidate is not trusted: the exact Jaccard similarity of the two sets decides, so
-the bands set what may be missed (`Recipe.chance`), and never what is found wrongly. The sets lie in
-a file; memory holds about 8 KB a thing at 24 bands of 3, whatever its size.
+A thing is a set of 64-bit hashes; Python's own hash, which differs from run to run, is nowhere. Its
+sketch is one minimum for each of B bins: in the first round every gram falls into one bin, and as
+long as a bin is empty all fall once more, so a long text is gone through once and not B times, and
+a short one fills its bins all the same. As with plain MinHash, a bin of two sets agrees with the
+probability of their Jaccard similarity. Source: Dahlgaard, Knudsen and Thorup 2017, "Fast
+similarity sketching", section 2.
+
+Two things become candidates if all minima of one band agree. A candidate is not trusted: the exact
+Jaccard similarity of the two sets decides, so the bands set what may be missed (`Recipe.chance`),
+and never what is found wrongly. The sets lie in a file; memory holds about 8 KB a thing at 24 bands
+of 3, whatever its size.
 """
 
 from collections import defaultdict
@@ -17,16 +23,23 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.characters import scatter
 from indexes.union import Union
 
-SCHEME = "affine64"
-"""Permutation scheme of datasketch 2; sketches of another scheme cannot be compared."""
+SCHEME = "rounds-1"
+"""Name of this way to sketch; sketches of another scheme cannot be compared."""
 
-SEED = 1
-"""Seed of the permutations."""
+_ROUND_BITS = 10
+"""A minimum begins with the number of its round: one of a later round is never the smaller."""
 
-_BLOCK = 512
-"""Grams that are permuted at a time; 72 permutations of them take 0.3 MB and stay in the cache."""
+MOST_BINS = 1 << (_ROUND_BITS - 1)
+"""Bins that a sketch may have: there are at most twice as many rounds."""
+
+_EMPTY = np.uint64(2**64 - 1)
+_STRIDE = np.uint64(0xD1B54A32D192ED03)
+
+_TOGETHER = 1 << 12
+"""Hashes of later rounds that are made at a time."""
 
 _ROUND = 1024
 """Things after which what is joined is looked at again."""
@@ -37,7 +50,7 @@ class Recipe:
     """How sets are sketched, and from where on two are near-duplicates."""
 
     bands: int = 24
-    """Bands b of a sketch; 2 or more."""
+    """Bands b of a sketch; 2 or more. Bands times rows are at most 512."""
 
     rows: int = 3
     """Minima r of a band; 1 or more. 24 bands of 3 let 1 pair of 25 slip at a Jaccard similarity of
@@ -55,6 +68,9 @@ class Recipe:
         for name, least in (("bands", 2), ("rows", 1)):
             if (found := getattr(self, name)) < least:
                 raise ValueError(f"{name}: expected {least} or more, got {found}")
+        if self.bands * self.rows > MOST_BINS:
+            size = f"{self.bands} * {self.rows}"
+            raise ValueError(f"bands: expected at most {MOST_BINS} minima in all, got {size}")
         if not 0 < self.min_jaccard <= 1:
             raise ValueError(f"min_jaccard: expected a number in (0, 1], got {self.min_jaccard}")
 
@@ -72,9 +88,9 @@ class Recipe:
         """Return everything that decides a sketch, for whoever keeps one.
 
         >>> Recipe().facts()["scheme"]
-        'affine64'
+        'rounds-1'
         """
-        return {**asdict(self), "scheme": SCHEME, "seed": SEED, "num_perm": self.bands * self.rows}
+        return {**asdict(self), "scheme": SCHEME, "num_bins": self.bands * self.rows}
 
 
 class Sketches:
@@ -87,14 +103,8 @@ class Sketches:
             recipe: how to sketch.
             file: empty, opened for writing and reading; holds the sets.
         """
-        from datasketch import MinHash
-
         self._recipe, self._file = recipe, file
-        # a value is a whole array of hashes: datasketch flattens what its hash function returns
-        self._blank = MinHash(
-            recipe.bands * recipe.rows, SEED, hashfunc=lambda grams_G: grams_G, scheme=SCHEME
-        )
-        self._sketches: dict[int, Any] = {}
+        self._sketches: dict[int, NDArray[np.uint64]] = {}
         self._places: dict[int, list[tuple[int, int]]] = defaultdict(list)
 
     def add(self, thing: int, grams_G: NDArray[np.uint64]) -> None:
@@ -106,13 +116,13 @@ class Sketches:
         """
         if not len(grams_G):
             return
-        unique_G = _unique(grams_G)
-        sketch = self._sketches.setdefault(thing, self._blank.copy())
-        for first in range(0, len(unique_G), _BLOCK):
-            sketch.update_batch([unique_G[first : first + _BLOCK]])
+        mixed_G = _unique(scatter(grams_G))
+        minima_B = minima(mixed_G, self._recipe.bands * self._recipe.rows)
+        known_B = self._sketches.get(thing)
+        self._sketches[thing] = minima_B if known_B is None else np.minimum(known_B, minima_B)
         self._file.seek(0, 2)
-        self._places[thing].append((self._file.tell(), len(unique_G)))
-        self._file.write(unique_G.tobytes())
+        self._places[thing].append((self._file.tell(), len(mixed_G)))
+        self._file.write(mixed_G)
 
     def candidates(self) -> Iterator[tuple[int, list[int]]]:
         """Yield each thing with the earlier ones that agree with it in a band, in order.
@@ -147,19 +157,19 @@ class Sketches:
         seen: dict[bytes, int] = {}
         first_of = {}
         for thing in sorted(self._sketches):
-            first = seen.setdefault(self._sketches[thing].hashvalues.tobytes(), thing)
+            first = seen.setdefault(self._sketches[thing].tobytes(), thing)
             equal = first == thing or np.array_equal(self._grams(thing), self._grams(first))
             first_of[thing] = first if equal else thing
         return first_of
 
     def _candidates(self, first_of: dict[int, int]) -> Iterator[tuple[int, list[int]]]:
-        from datasketch import MinHashLSH
+        from datasketch import MinHash, MinHashLSH
 
         shape = self._recipe.bands, self._recipe.rows
         index = MinHashLSH(num_perm=shape[0] * shape[1], params=shape)
         for thing, first in first_of.items():
             if thing == first:
-                sketch = self._sketches[thing]
+                sketch = MinHash(hashvalues=self._sketches[thing], scheme="affine64")
                 yield thing, sorted(index.query(sketch))
                 index.insert(thing, sketch, check_duplication=False)
 
@@ -177,6 +187,47 @@ class Sketches:
             self._file.seek(place)
             pieces.append(np.frombuffer(self._file.read(count * 8), np.uint64))
         return pieces[0] if len(pieces) == 1 else _unique(np.concatenate(pieces))
+
+
+def minima(mixed_G: NDArray[np.uint64], num_bins: int) -> NDArray[np.uint64]:
+    """Return the sketch of a set, uint64[B].
+
+    Args:
+        mixed_G: uint64[G], one gram or more, well mixed, ascending.
+        num_bins: B, at most `MOST_BINS`.
+    """
+    # the first of a bin is its smallest, as bins are stretches of the hashes
+    edges_B = -(-(np.arange(num_bins) << 32) // num_bins)
+    first_B = np.searchsorted(mixed_G, edges_B.astype(np.uint64) << np.uint64(32))
+    some_B = np.diff(first_B, append=len(mixed_G)) > 0
+    minima_B = np.full(num_bins, _EMPTY)
+    minima_B[some_B] = mixed_G[first_B[some_B]] >> np.uint64(_ROUND_BITS)
+    step = max(1, _TOGETHER // len(mixed_G))
+    for first in range(1, num_bins, step):
+        if (minima_B != _EMPTY).all():
+            return minima_B
+        hash_RG, key_RG = _rounds(mixed_G, np.arange(first, min(first + step, num_bins)))
+        np.minimum.at(minima_B, _bins(hash_RG, num_bins).ravel(), key_RG.ravel())
+    # whatever is empty still, each bin gets all grams in a round of its own
+    empty_R = np.flatnonzero(minima_B == _EMPTY)
+    for bin_ in empty_R.tolist():
+        minima_B[bin_] = _rounds(mixed_G, np.array([num_bins + bin_]))[1].min()
+    return minima_B
+
+
+def _rounds(
+    mixed_G: NDArray[np.uint64], round_R: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return the hashes of later rounds, uint64[R, G], and the same behind their rounds."""
+    rounds_R1 = round_R.astype(np.uint64)[:, None]
+    hash_RG = scatter(mixed_G + rounds_R1 * _STRIDE)
+    return hash_RG, hash_RG >> np.uint64(_ROUND_BITS) | rounds_R1 << np.uint64(64 - _ROUND_BITS)
+
+
+def _bins(hash_M: NDArray[np.uint64], num_bins: int) -> NDArray[np.int64]:
+    lead_M = hash_M >> np.uint64(32)
+    lead_M *= np.uint64(num_bins)
+    return (lead_M >> np.uint64(32)).astype(np.int64)
 
 
 def _unique(grams_G: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -12,18 +12,19 @@ Two kinds of raw text that look the same can still differ: what a single code po
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexes import characters as ch
-from indexes.segments import flat, is_white, segment
+from indexes.segments import is_white, segment
+from indexes.word_hashes import TABLES, even_sums, hashes, kinds, words_at
 
 _Hashes = NDArray[np.uint64]
 _Places = NDArray[np.int64]
 
-SCHEME = "words-1"
+SCHEME = "words-2"
 """Name of these rules and of the hash; an index made under other rules does not fit."""
 
 _BLOCK = 2**17
@@ -31,9 +32,6 @@ _BLOCK = 2**17
 
 _LONGEST = 2**16
 """A word is cut there as if the text began anew, so memory is bounded whatever the text."""
-
-_FACTOR = 0x9E3779B97F4A7C15
-_INVERSE = pow(_FACTOR, -1, 2**64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +64,13 @@ class _Found(NamedTuple):
 class _Line(NamedTuple):
     """Code points of a block that still count, with their raw places (None: none was dropped)."""
 
-    points_C: NDArray[np.intp]
+    points_C: NDArray[Any]
     kinds_C: NDArray[np.uint8]
     places_C: _Places | None
 
     def keep(self, kept_C: NDArray[np.bool_]) -> "_Line":
         places_C = np.flatnonzero(kept_C) if self.places_C is None else self.places_C[kept_C]
         return _Line(self.points_C[kept_C], self.kinds_C[kept_C], places_C)
-
-
-_TABLES = ch.Tables(_FACTOR)
-_POWER_TABLES: dict[int, _Hashes] = {}
 
 
 def normal(word: str) -> str:
@@ -170,11 +164,11 @@ def _pieces(text: str) -> Iterator[_Found]:
 
 
 def _block(text: str) -> _Found:
-    points_C = ch.points(text).astype(np.intp)
-    line = _without_ignored(_Line(points_C, _TABLES.kinds(points_C), None))
+    points_C = ch.points(text)
+    line = _without_ignored(_Line(points_C, kinds(points_C), None))
     starts_N, ends_N, marks_M = segment(line.kinds_C)
-    hashes_N = _hashes(line, starts_N, ends_N)
-    disordered = _words_at(_disordered(line.points_C, marks_M), starts_N)
+    hashes_N = hashes(line.points_C, line.kinds_C, starts_N, ends_N)
+    disordered = words_at(_disordered(line.points_C, marks_M), starts_N)
     if line.places_C is not None:
         starts_N, ends_N = line.places_C[starts_N], line.places_C[ends_N - 1] + 1
     found = _Found(starts_N, ends_N, hashes_N)
@@ -195,63 +189,10 @@ def _without_ignored(line: _Line) -> _Line:
     return line.keep(kinds_C != ch.SOFT)
 
 
-def _hashes(line: _Line, starts_N: _Places, ends_N: _Places) -> _Hashes:
-    """Return the hash of each word: value times factor^place of its code points, summed, mixed."""
-    sums_N = _even_sums(line.points_C, starts_N, ends_N)
-    odd_M = np.flatnonzero(line.kinds_C > ch.LETTER)
-    odd = _words_at(odd_M[_TABLES.lengths.take(line.points_C[odd_M]) != 1], starts_N)
-    if len(odd):
-        # where one code point stands for none or several the places shift: those words once more
-        points_C = line.points_C[flat(starts_N[odd], ends_N[odd])]
-        sizes = ends_N[odd] - starts_N[odd]
-        last = np.cumsum(sizes)
-        lengths_C = _TABLES.lengths.take(points_C)
-        places_C = np.cumsum(lengths_C, dtype=np.int64) - lengths_C
-        places_C -= np.repeat(places_C[last - sizes], sizes)
-        weights_C = _power_table(_FACTOR, int(places_C.max()) + 1).take(places_C)
-        sums_N[odd] = _sums(points_C, weights_C, last - sizes, last)
-    return ch.scatter(sums_N)
-
-
-def _even_sums(points_C: NDArray[np.intp], starts_N: _Places, ends_N: _Places) -> _Hashes:
-    size = len(points_C)
-    sums_N = _sums(points_C, _power_table(_FACTOR, size)[:size], starts_N, ends_N)
-    return sums_N * _power_table(_INVERSE, size).take(starts_N)
-
-
-def _sums(
-    points_C: NDArray[np.intp], weights_C: _Hashes, starts_N: _Places, ends_N: _Places
-) -> _Hashes:
-    values_C = _TABLES.values.take(points_C)
-    values_C *= weights_C
-    # differences of running sums are exact modulo 2^64, and cheaper than a sum for each word
-    totals_C = np.empty(len(values_C) + 1, np.uint64)
-    totals_C[0] = 0
-    np.add.accumulate(values_C, out=totals_C[1:])
-    return totals_C.take(ends_N) - totals_C.take(starts_N)
-
-
-def _words_at(places_M: _Places, starts_N: _Places) -> _Places:
-    """Return the words that have the places in them, each once; places ascend."""
-    words_M = np.searchsorted(starts_N, places_M, side="right") - 1
-    other_M = np.ones(len(words_M), np.bool_)
-    np.not_equal(words_M[1:], words_M[:-1], out=other_M[1:])
-    return words_M[other_M]
-
-
-def _power_table(factor: int, size: int) -> _Hashes:
-    table = _POWER_TABLES.get(factor)
-    if table is None or len(table) < size:
-        table = np.full(2 ** size.bit_length(), factor, np.uint64)
-        table[0] = 1
-        table = _POWER_TABLES[factor] = np.multiply.accumulate(table)
-    return table
-
-
 def _disordered(points_C: NDArray[np.intp], marks_M: _Places) -> _Places:
     """Return the places of marks that stand after one of a higher combining class."""
-    class_M = _TABLES.first_classes.take(points_C[marks_M])
-    before_M = _TABLES.last_classes.take(points_C[marks_M - 1])
+    class_M = TABLES.first_classes.take(points_C[marks_M])
+    before_M = TABLES.last_classes.take(points_C[marks_M - 1])
     return marks_M[(class_M > 0) & (before_M > class_M)]
 
 
@@ -259,6 +200,6 @@ def _mend(found: _Found, text: str, words: _Places) -> None:
     """Write the hashes of some words again, from their normal forms."""
     forms = [normal(text[found.starts_N[n] : found.ends_N[n]]) for n in words.tolist()]
     points_C = ch.points("".join(forms)).astype(np.intp)
-    _TABLES.kinds(points_C)
+    TABLES.kinds(points_C)
     edges = np.cumsum([0, *map(len, forms)])
-    found.hashes_N[words] = ch.scatter(_even_sums(points_C, edges[:-1], edges[1:]))
+    found.hashes_N[words] = ch.scatter(even_sums(points_C, edges[:-1], edges[1:]))

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from stages.measures.alignment import merged
 from stages.measures.bags import jaccard, longest_short_run
-from stages.measures.chaining import Stretch
+from stages.measures.chaining import Gap, Stretch
 from stages.measures.passages import Overlap
 from stages.measures.selection import MIN_VERBATIM
-from stages.measures.sequences import best_alignment, coded, common_words
+from stages.measures.sequences import best_alignment, can_align, common_words
 from stages.measures.wording import Wording
 
 LENGTHS = (8, 13, 20, 32, 50)
@@ -89,23 +89,32 @@ class Measures:
     run: Stretch
     """The longest exact run; no words if nothing is shared."""
 
+    whole: bool
+    """False if the text was not read whole: `rouge_l` and `jaccard` were not measured and are 0,
+    and a longest run of fewer than 8 words is the longest of those that the search kept."""
+
 
 def measure(
     output: Wording,
     text: Wording,
     found: Overlap,
     count_tokens: Callable[[str], int] | None = None,
+    least: int = 0,
 ) -> Measures:
     """Return the measures of an output against a text.
 
     ROUGE-L and the alignment of ACS compare all words with all; where that would be more than
     `sequences.MOST_CELLS` pairs, only what lies between the passages found is looked at.
+    ROUGE-L, Jaccard and runs of fewer than 8 words need the whole text. A long text with which the
+    output shares little, by chance, is not worth that: see `least`.
 
     Args:
         output: the output.
         text: the whole text.
         found: what `passages.overlap` returned for the two.
         count_tokens: tokens of a piece of text, for the tokenizer that the reader cares about.
+        least: words of the longest run from which on a text is read whole; one with a near-verbatim
+            block, and one that is short enough to be aligned as a whole, always is.
 
     Source: ROUGE-L: Lin 2004, section 3; near-verbatim recall: Ahmed et al. 2026 (arXiv
     2601.02671); ACS: Wei et al. 2024 (arXiv 2406.18664).
@@ -113,14 +122,15 @@ def measure(
     echoed_N = found.echoed_N
     exact = fresh((Stretch(*run) for run in found.runs_R3.tolist()), echoed_N)
     run = _longest(exact)
-    if run.words < MIN_VERBATIM:
+    whole = run.words >= least or bool(found.blocks) or can_align(Gap(len(output), len(text)))
+    if whole and run.words < MIN_VERBATIM:
         run = max(run, longest_short_run(output, text, echoed_N), key=lambda r: r.words)
     start, end = output.chars(run.output, run.output + run.words)
     in_blocks = fresh((stretch for block in found.blocks for stretch in block), echoed_N)
     passed = [fresh(block, echoed_N) for block in merged(found.blocks)]
     sizes = [sum(stretch.words for stretch in block) for block in passed]
-    both = coded(output, text)
-    alignment = best_alignment(both, found)
+    alignment = best_alignment(output, text, found)
+    common = common_words(output, text, echoed_N, alignment) if whole else 0
     rest = len(output) - int(echoed_N.sum())
     return Measures(
         output_words=len(output),
@@ -134,9 +144,10 @@ def measure(
         near_recall=_recall(len(text), passed, sizes),
         acs_words=_covered(output, fresh(alignment, echoed_N), at_least=MIN_COMMON),
         echoed_words=_echoed(found),
-        rouge_l=_f1(common_words(both, echoed_N, alignment), rest + len(text)),
-        jaccard=jaccard(output, text, echoed_N),
+        rouge_l=_f1(common, rest + len(text)),
+        jaccard=jaccard(output, text, echoed_N) if whole else 0.0,
         run=run,
+        whole=whole,
     )
 
 

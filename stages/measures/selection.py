@@ -51,24 +51,28 @@ def _extended(output: Wording, text: Wording, runs_R3: NDArray[np.int64]) -> lis
         out, txt, words = run
         if (txt - out, out) < end:
             continue
-        after = (output.hashes_N[out + words :], text.hashes_N[txt + words :])
-        words += _num_same(*after)
-        before = (output.hashes_N[:out][::-1], text.hashes_N[:txt][::-1])
-        more = _num_same(*before)
+        words += _num_same(output, text, (out + words, txt + words), forward=True)
+        more = _num_same(output, text, (out, txt), forward=False)
         found.append([out - more, txt - more, words + more])
         end = (txt - out, out + words)
     return found
 
 
-def _num_same(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> int:
-    """Return how many words are equal before the first that differs."""
-    at, step, num = 0, 1, min(len(left), len(right))
-    while at < num:
-        part = slice(at, min(at + step, num))
-        differ = np.flatnonzero(left[part] != right[part])
+def _num_same(output: Wording, text: Wording, at: tuple[int, int], *, forward: bool) -> int:
+    """Return how many words from a place on are equal on both sides, or before it."""
+    most = min(len(output) - at[0], len(text) - at[1]) if forward else min(at)
+    num, step = 0, 1
+    while num < most:
+        size = min(step, most - num)
+        shift = num if forward else -num - size
+        left, right = (
+            side.hashes(place + shift, place + shift + size)
+            for side, place in zip((output, text), at, strict=True)
+        )
+        differ = np.flatnonzero(left != right)
         if len(differ):
-            return at + int(differ[0])
-        at, step = part.stop, step * 8
+            return num + int(differ[0] if forward else size - 1 - differ[-1])
+        num, step = num + size, step * 8
     return num
 
 

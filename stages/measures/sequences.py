@@ -1,13 +1,11 @@
 """Sequences: the best alignment of two word sequences, and their longest common subsequence.
 
-Dimension key: N words of the output, M words of the text, G words of the output in a gap.
+Dimension key: N words of the output, M words of the text, D distinct words of the output.
 
 These are measures and no evidence, so words are compared by their hashes. The alignment is built
 around the passages that follow each other on both sides: over a whole book the fewest edits alone
 would scatter a copied passage, because any word is found somewhere.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,58 +24,40 @@ _BALANCE = 16
 _SURROGATES, _NUM_SURROGATES = 0xD800, 0x800
 
 
-class Coded(NamedTuple):
-    """Two texts with a small number for each word that they share; 0 is a foreign word."""
-
-    left_N: NDArray[np.int64]
-    """int64[N], words of the output, 1 and above."""
-
-    right_M: NDArray[np.int64]
-    """int64[M], words of the text, 0 for one that the output does not have."""
-
-
-def coded(output: Wording, text: Wording) -> Coded:
-    """Return the words of both as numbers; equal hashes have equal numbers."""
-    distinct, codes_N = np.unique(output.hashes_N, return_inverse=True)
-    if not len(distinct):
-        return Coded(codes_N, np.zeros(len(text), np.int64))
-    at_M = np.minimum(np.searchsorted(distinct, text.hashes_N), len(distinct) - 1)
-    return Coded(codes_N + 1, np.where(distinct[at_M] == text.hashes_N, at_M + 1, 0))
-
-
-def best_alignment(both: Coded, found: Overlap) -> Block:
+def best_alignment(output: Wording, text: Wording, found: Overlap) -> Block:
     """Return the stretches of equal words of the whole output and the whole text.
 
     The passages that are in order are fixed; between them the fewest edits decide (Levenshtein).
     Where that would set few words against very many (16 times as many, over 2,000,000 pairs), what
     it finds is arbitrary, and nothing is matched.
     """
-    anchors = _anchors(found)
-    left, right = _as_text(both.left_N), _as_text(both.right_M)
     kept: list[Stretch] = []
     end = Stretch(0, 0, 0)
-    for anchor in [*anchors, Stretch(len(left), len(right), 0)]:
-        between = gap(end, anchor)
+    for anchor in [*_anchors(found), Stretch(len(output), len(text), 0)]:
         first = (end.output + end.words, end.text + end.words)
-        if _can_align(between):
+        if can_align(gap(end, anchor)):
+            left, right = _coded(
+                output.hashes(first[0], anchor.output), text.hashes(first[1], anchor.text)
+            )
             kept += [
                 Stretch(first[0] + out, first[1] + txt, words)
-                for out, txt, words in equal_words(
-                    left[first[0] : anchor.output], right[first[1] : anchor.text]
-                )
+                for out, txt, words in equal_words(_as_text(left), _as_text(right))
             ]
         end = anchor
         kept.append(anchor)
     return joined([stretch for stretch in kept if stretch.words])
 
 
-def _can_align(between: Gap) -> bool:
+def can_align(between: Gap) -> bool:
+    """Return whether the fewest edits say anything about so many words on either side."""
     cells = between.output * between.text
     balanced = max(between) <= _BALANCE * min(between) and cells <= MOST_CELLS
     return min(between) > 0 and (cells <= _FEW_CELLS or balanced)
 
 
-def common_words(both: Coded, echoed_N: NDArray[np.bool_], alignment: Block) -> int:
+def common_words(
+    output: Wording, text: Wording, echoed_N: NDArray[np.bool_], alignment: Block
+) -> int:
     """Return the length of the longest common subsequence, without the echoed words.
 
     Of texts too long to compare every word with every other, the matched words of `alignment`.
@@ -85,10 +65,38 @@ def common_words(both: Coded, echoed_N: NDArray[np.bool_], alignment: Block) -> 
     from rapidfuzz.distance import LCSseq
 
     own = ~echoed_N
-    left_N, right_M = both.left_N[own], both.right_M[both.right_M > 0]
+    matched = sum(int(own[s.output : s.output + s.words].sum()) for s in alignment)
+    if matched == np.count_nonzero(own):
+        return matched
+    left_N, right_M = _shared(output.hashes_N[own], text)
     if len(left_N) * len(right_M) > MOST_CELLS:
-        return sum(int(own[s.output : s.output + s.words].sum()) for s in alignment)
+        return matched
     return int(LCSseq.similarity(_as_text(left_N), _as_text(right_M)))
+
+
+def _shared(left_N: NDArray[np.uint64], text: Wording) -> tuple[NDArray[np.int64], ...]:
+    """Return the words of one side, and those of the text that it has, as small numbers."""
+    order_M = text.once("order", lambda: np.argsort(text.hashes_N))
+    sorted_M = text.once("sorted", lambda: text.hashes_N[order_M])
+    distinct_D, codes_N = np.unique(left_N, return_inverse=True)
+    first_D = np.searchsorted(sorted_M, distinct_D)
+    times_D = np.searchsorted(sorted_M, distinct_D, side="right") - first_D
+    codes_M = np.zeros(len(text), np.int64)
+    before_D = np.cumsum(times_D) - times_D
+    rows = np.arange(times_D.sum()) + np.repeat(first_D - before_D, times_D)
+    codes_M[order_M[rows]] = np.repeat(np.arange(1, len(distinct_D) + 1), times_D)
+    return codes_N + 1, codes_M[codes_M > 0]
+
+
+def _coded(
+    left_N: NDArray[np.uint64], right_M: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return both sides as small numbers; 0 is a word that the left side does not have."""
+    distinct, codes_N = np.unique(left_N, return_inverse=True)
+    if not len(distinct):
+        return codes_N, np.zeros(len(right_M), np.int64)
+    at_M = np.minimum(np.searchsorted(distinct, right_M), len(distinct) - 1)
+    return codes_N + 1, np.where(distinct[at_M] == right_M, at_M + 1, 0)
 
 
 def _anchors(found: Overlap) -> list[Stretch]:

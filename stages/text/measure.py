@@ -26,6 +26,7 @@ from stages.text.pairs import (
 from stages.text.tags import Holders, tags_of
 
 _CLOSEST = ("run_words", "near_block_words", "acs_words")
+_MEASURED = tuple({f.name for f in fields(overlap_measures.Measures)} & set(MATCHES.schema.names))
 
 
 class MeasureTools(NamedTuple):
@@ -80,10 +81,16 @@ def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
 def _row(pair: Pair, tools: MeasureTools, held: Holders) -> dict[str, Any]:
     made, text = pair.output.row, pair.text
     found = overlap_measures.measure(
-        pair.output.wording, text.wording, pair.overlap, tools.count_tokens
+        pair.output.wording,
+        text.wording,
+        pair.overlap,
+        tools.count_tokens,
+        tools.pairs.config.whole_words,
     )
     run = found.run
-    measured = {f.name: getattr(found, f.name) for f in fields(found) if f.name != "run"}
+    measured = {name: getattr(found, name) for name in _MEASURED}
+    if not found.whole:
+        measured |= dict.fromkeys(("rouge_l", "jaccard"))
     return {
         **{name: made[name] for name in ("model_id", "prompt_id", "sample", "phase")},
         **measured,
@@ -107,4 +114,5 @@ STAGE = MapStage(
     run=measure,
     uses=USES,
     per=("set",),
+    version=2,
 )

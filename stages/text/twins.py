@@ -35,6 +35,9 @@ HALVES = ("train", "control")
 
 _SCHEME = f"{words.SCHEME}, {grams.SCHEME}"
 
+_BLOCK = 1 << 15
+"""Grams that are made at a time, so that their arrays stay in the cache."""
+
 _ROWS_OUT = 65536
 """Rows that are given back at a time."""
 
@@ -89,7 +92,7 @@ def twins(inputs: Mapping[str, Iterable[pa.Table]], config: TwinsConfig, kit: Ki
     Raises:
         StageError: a text occurs twice.
 
-    Source: MinHash after Broder 1997; banding after Leskovec, Rajaraman and Ullman, Mining of
+    Source: minima of hashes after Broder 1997, made as `indexes.sketch` says; banding after Leskovec, Rajaraman and Ullman, Mining of
     Massive Datasets, section 3.4.
     """
     del kit
@@ -131,6 +134,8 @@ class _Shelf:
             if key not in self._pieces:
                 self._pieces.add(key)
                 fresh.append(row)
+        if len(fresh) == len(batch):
+            return batch, numbers
         return batch.take(pa.array(fresh, pa.int64())), [numbers[row] for row in fresh]
 
     def rows(self) -> pa.Table:
@@ -151,9 +156,12 @@ class _Shelf:
 def _sketch(sketches: Sketches, rows: pa.Table, contents: list[int]) -> None:
     numbers = iter(contents)
     for _, found, own_T2 in own_words(rows):
-        grams_N = hash_grams(found, 0, len(found.hashes_N))
         for start, end in (own_T2 + found.offsets_T[:-1, None]).tolist():
-            own_G = grams_N[start:end]
+            blocks = [
+                hash_grams(found, first, min(first + _BLOCK, end))
+                for first in range(start, end, _BLOCK)
+            ]
+            own_G = np.concatenate([np.empty(0, np.uint64), *blocks])
             sketches.add(next(numbers), own_G[own_G != NONE])
 
 
@@ -188,4 +196,5 @@ STAGE = FoldStage(
     writes=TEXT_WORKS,
     config=TwinsConfig,
     run=twins,
+    version=2,
 )

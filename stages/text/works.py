@@ -247,6 +247,7 @@ def _pieces(text: _Text, pieces: list[Piece], num_words: int) -> Iterator[Mappin
             "own_from": piece.own_from,
             "own_to": piece.own_to,
             "num_words": num_words,
+            "samples": piece.samples,
             "text": text.text[piece.start : piece.end],
             "bytes": text.data if own else None,
         }
@@ -259,4 +260,5 @@ STAGE = MapStage(
     config=TextsConfig,
     open=open_works,
     run=works,
+    version=2,
 )

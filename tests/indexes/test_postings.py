@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexes import sorting
+from indexes.building import Batch, build
 from indexes.folder import FolderError, seal
-from indexes.postings import Postings, build, load
+from indexes.postings import Postings, load
 from indexes.query import Query
 from indexes.runs import Runs, scan
 from indexes.sorting import Column, Pool, Portion
@@ -39,12 +40,16 @@ texts_of = st.lists(
 def indexed(folder: Path, texts: Sequence[str], cut: int = 2) -> Postings:
     path = folder / f"index-{next(number)}"
     ids = [f"text {k}" for k in range(len(texts))]
-    build(path, ((ids[k : k + cut], split(texts[k : k + cut])) for k in range(0, len(texts), cut)))
+    slices = [slice(k, k + cut) for k in range(0, len(texts), cut)]
+    build(path, (Batch(ids[k], split(texts[k]), texts[k]) for k in slices), keep_texts=True)
     return load(path)
 
 
 def looked_up(folder: Path, texts: Sequence[str], outputs: Sequence[str]) -> Runs:
-    return indexed(folder, texts).find(Query.of(split(outputs)), texts.__getitem__)
+    index, query = indexed(folder, texts), Query.of(split(outputs))
+    found = index.find(query)
+    assert listed(index.find(query, texts.__getitem__)) == listed(found)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +123,7 @@ def test_a_stretch_that_is_split_otherwise_is_read_as_part_of_its_text(
     def moody(given: Sequence[str]) -> Words:
         return split([text if text in texts else "other " + text for text in given])
 
-    monkeypatch.setattr("indexes.stored.split", moody)
+    monkeypatch.setattr("indexes.reading.split", moody)
     assert listed(index.find(query, texts.__getitem__)) == [(0, 0, 0, 0, 300)]
 
 
@@ -129,26 +134,27 @@ def test_nothing_to_find(tmp_path: Path, texts: list[str]) -> None:
 
 
 def test_ids_and_facts(tmp_path: Path) -> None:
-    build(tmp_path / "index", [(["\u00e4\n", "b"], split(["a b c d e f", ""]))])
-    assert load(tmp_path / "index").texts.ids == ("\u00e4\n", "b")
+    build(tmp_path / "index", [Batch(["\u00e4\n", "b"], split(["a b c d e f", ""]))])
+    ids = load(tmp_path / "index").texts.ids
+    assert [ids[number] for number in range(len(ids))] == ["\u00e4\n", "b"]
     facts = json.loads((tmp_path / "index" / "meta.json").read_text())["facts"]
     assert (facts["texts"], facts["words"], facts["postings"]) == (2, 6, 2)
     assert sorted(path.suffix for path in (tmp_path / "index").iterdir()) == [
         ".json",
-        ".jsonl",
-        *[".npy"] * 6,
+        *[".npy"] * 7,
+        ".utf8",
     ]
 
 
 def test_as_many_ids_as_texts(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 ids of 2 texts"):
-        build(tmp_path / "index", [(["a"], split(["a b", "c"]))])
+        build(tmp_path / "index", [Batch(["a"], split(["a b", "c"]))])
 
 
 def test_too_many_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexes.postings._MOST_WORDS", 3)
+    monkeypatch.setattr("indexes.building._MOST_WORDS", 3)
     with pytest.raises(ValueError, match="at most 3 words"):
-        build(tmp_path / "index", [(["a"], split(["a b"])), (["b"], split(["c d"]))])
+        build(tmp_path / "index", [Batch(["a"], split(["a b"])), Batch(["b"], split(["c d"]))])
 
 
 def test_other_rules(tmp_path: Path) -> None:
@@ -159,8 +165,42 @@ def test_other_rules(tmp_path: Path) -> None:
         load(tmp_path / "index")
 
 
+def test_without_its_texts(tmp_path: Path) -> None:
+    texts = ["one two three four five six seven eight"]
+    build(tmp_path / "index", [Batch(["a"], split(texts))])
+    index, query = load(tmp_path / "index"), Query.of(split(texts))
+    assert listed(index.find(query, texts.__getitem__)) == [(0, 0, 0, 0, 8)]
+    with pytest.raises(FolderError, match="built without its texts"):
+        index.find(query)
+
+
+def test_a_folder_that_holds_something(tmp_path: Path) -> None:
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "other").touch()
+    with pytest.raises(FileExistsError, match="not empty"):
+        build(tmp_path / "index", [])
+
+
+def test_kept_texts_that_were_changed_are_noticed_where_they_are_read(tmp_path: Path) -> None:
+    text = " ".join(f"w{k}" for k in range(300))
+    index = tmp_path / "index"
+    build(index, [Batch(["a"], split([text]), [text])], keep_texts=True)
+    (index / "texts.utf8").write_text(text.replace("w7 ", "v7 "))
+    opened = load(index, verify=False)
+    near, far = (Query.of(split([" ".join(text.split()[k : k + 9])])) for k in (3, 200))
+    assert listed(opened.find(far)) == [(0, 0, 0, 200, 9)]
+    with pytest.raises(FolderError, match="text a is not the one that was indexed"):
+        opened.find(near)
+    (index / "texts.utf8").write_bytes(text.replace("w7 ", "\xff7 ").encode("latin-1"))
+    with pytest.raises(FolderError, match=r"text a is not .* can't decode byte 0xff"):
+        load(index, verify=False).find(near)
+    (index / "texts.utf8").write_text("short")
+    with pytest.raises(FolderError, match="was changed: size 5"):
+        load(index, verify=False)
+
+
 def test_a_changed_index(tmp_path: Path) -> None:
-    build(tmp_path / "index", [(["a"], split(["a b c d e f"]))])
+    build(tmp_path / "index", [Batch(["a"], split(["a b c d e f"]))])
     path = tmp_path / "index" / "marks.npy"
     data = path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))

@@ -143,7 +143,8 @@ def plain_hash(form: str) -> int:
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
         return z ^ (z >> 31)
 
-    return mix(sum(mix(ord(c)) * 0x9E3779B97F4A7C15**i for i, c in enumerate(form)) % 2**64)
+    numbers = [ord(c) if c.isascii() else mix(ord(c)) for c in form]
+    return mix(sum(number * 251**i for i, number in enumerate(numbers)) % 2**64)
 
 
 def of_text(found: Words, text: int) -> list[tuple[int, int, int]]:

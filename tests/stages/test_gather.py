@@ -62,6 +62,71 @@ def test_more_attempts_at_the_same_prompts_stand_last() -> None:
     assert all(more[name].equals(part) for name, part in first.items())
 
 
+def files(sizes: dict[str, int]) -> list[dict[str, Any]]:
+    """Return the outputs of files, in the order in which files are listed."""
+    names = sorted(sizes, key=lambda name: (int(name.partition(":")[0]), name))
+    return [output(number, name) for name in names for number in range(sizes[name])]
+
+
+def folder(count: int, rows: int, source: int = 0) -> dict[str, int]:
+    return {f"{source}:{number:04d}.jsonl": rows for number in range(count)}
+
+
+@pytest.mark.parametrize(
+    ("most", "fewest", "largest"), [(2000, 1, 1), (300, 1, 2), (100, 3, 6), (30, 10, 20)]
+)
+def test_many_small_files_make_few_sets(most: int, fewest: int, largest: int) -> None:
+    found = gathered(files(folder(100, 3)), most)
+    assert fewest <= len(found) <= largest
+    assert sum(part.num_rows for part in found.values()) == 300
+    assert all(part.num_rows <= most for part in found.values())
+
+
+def test_a_set_of_several_files_is_named_after_the_first() -> None:
+    found = gathered(files({"0:a.jsonl": 5, "0:b.jsonl": 1, "1:c.jsonl": 1}), 4)
+    assert {name: part["output_id"].to_pylist() for name, part in found.items()} == {
+        "0:a.jsonl#0": [f"0:a.jsonl/{n}" for n in range(4)],
+        "0:a.jsonl#1+1": ["0:a.jsonl/4", "0:b.jsonl/0"],
+        "1:c.jsonl#0": ["1:c.jsonl/0"],
+    }
+
+
+def changed(before: dict[str, pa.Table], after: dict[str, pa.Table]) -> int:
+    """Return how many sets have to be searched."""
+    return sum(name not in before or not before[name].equals(part) for name, part in after.items())
+
+
+def test_a_file_that_comes_or_grows_changes_the_set_that_it_falls_into() -> None:
+    many = folder(200, 3)
+    before = gathered(files(many), 30)
+    assert len(before) > 20
+    costs = []
+    for number in range(0, 200, 17):
+        costs += [
+            changed(before, gathered(files({**many, f"0:{number:04d}-new.jsonl": 3}), 30, 99)),
+            changed(before, gathered(files({**many, f"0:{number:04d}.jsonl": 5}), 30, 99)),
+        ]
+    assert min(costs) >= 1
+    # a set of its own would cost 1 each time; what stands between two cuts costs a little more
+    assert sum(costs) / len(costs) < 2
+    assert max(costs) <= 6
+
+
+@settings(max_examples=25)
+@given(
+    st.dictionaries(st.sampled_from([f"0:{n}.jsonl" for n in range(9)]), st.integers(1, 20)),
+    st.dictionaries(st.sampled_from([f"1:{n}.jsonl" for n in range(9)]), st.integers(1, 20)),
+    st.integers(1, 12),
+)
+def test_a_new_source_leaves_all_sets_as_they_are(
+    held: dict[str, int], added: dict[str, int], most: int
+) -> None:
+    before, after = gathered(files(held), most, 99), gathered(files({**held, **added}), most)
+    for name, part in before.items():
+        assert after[name].equals(part), "byte for byte"
+    assert changed(before, after) == len(gathered(files(added), most, 99))
+
+
 @settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(["0:a.jsonl", "0:b.jsonl", "1:c.parquet"]), max_size=30),
@@ -80,15 +145,21 @@ def test_what_is_appended_leaves_full_sets_as_they_are(
     before = gathered(sorted(rows[: len(held)], key=lambda row: str(row["set"])), most)
     after = gathered(sorted(rows, key=lambda row: str(row["set"])), most, batch)
     for name, part in before.items():
-        file = name.rpartition("#")[0]
-        if part.num_rows == most or file not in appended:
+        if part.num_rows == most and "+" not in name:
             assert after[name].equals(part), "byte for byte"
     ids = [one for part in after.values() for one in part["output_id"].to_pylist()]
     assert sorted(ids) == sorted(row["output_id"] for row in rows)
-    for name, part in after.items():
-        file, _, number = name.rpartition("#")
-        assert 1 <= part.num_rows <= most
-        assert part.num_rows == most or f"{file}#{int(number) + 1}" not in after
+    assert all(1 <= part.num_rows <= most for part in after.values())
+    full = sum(part.num_rows == most and "+" not in name for name, part in after.items())
+    assert full >= sum(names.count(name) // most for name in set(names))
+
+
+@settings(max_examples=20)
+@given(st.permutations(range(6)), st.integers(1, 30))
+def test_the_order_of_parts_changes_no_set(order: list[int], most: int) -> None:
+    sizes = {f"{number % 2}:{number}.jsonl": 3 * number + 1 for number in range(6)}
+    mixed = [row for number in order for row in files(sizes) if f":{number}.js" in row["set"]]
+    assert changed(gathered(files(sizes), most), gathered(mixed, most)) == 0
 
 
 def test_nothing_and_impossible_values() -> None:

@@ -13,7 +13,7 @@ from stages.measures.chaining import Stretch, chains, gap, matched
 from stages.measures.echoes import echoed
 from stages.measures.overlap_measures import Measures, measure
 from stages.measures.passages import overlap
-from stages.measures.sequences import best_alignment, coded
+from stages.measures.sequences import best_alignment
 from stages.measures.wording import Lexicon, Wording
 from stages.tables import TEXT_MEASURES
 
@@ -63,7 +63,7 @@ def plain_jaccard(left: list[str], right: list[str]) -> float:
 def test_measures_are_those_of_the_table() -> None:
     later = {"surprisal", "num_holders", "tags"}
     names = {name for name, *_ in TEXT_MEASURES} - later
-    assert names == set(Measures.__dataclass_fields__) - {"run"}
+    assert names == set(Measures.__dataclass_fields__) - {"run", "whole"}
 
 
 def test_measures_of_a_page_counted_by_hand() -> None:
@@ -168,7 +168,7 @@ def test_alignment_of_very_uneven_texts_stays_at_the_passages() -> None:
     )
     none = np.zeros(len(made), np.bool_)
     found = overlap(made, whole, runs_R3=np.array([[0, 9, 20]], np.int64), echoed_N=none)
-    assert best_alignment(coded(made, whole), found) == (Stretch(0, 9, 20),)
+    assert best_alignment(made, whole, found) == (Stretch(0, 9, 20),)
 
 
 def test_what_the_prompt_has_too_is_left_out_of_every_measure() -> None:

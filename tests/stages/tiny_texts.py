@@ -10,6 +10,7 @@ import pyarrow as pa
 from indexes.words import split
 from stages.contract import FoldStage
 from stages.tables import TEXTS
+from stages.text.pieces import FEW, SAMPLE
 
 SHARED = 512
 
@@ -42,6 +43,9 @@ def rows_of(text_id: str, text: str, cut: int | None = None, **more: Any) -> lis
             "own_from": own,
             "own_to": own_to,
             "num_words": size,
+            "samples": (found.starts_N[first:last:SAMPLE] - begin).tolist()
+            if last - first > FEW
+            else None,
             "place": text_id,
             "sha256": sha256(text.encode()).hexdigest(),
             "format": "txt",
