@@ -8,7 +8,9 @@ import platform
 import subprocess
 import sys
 
-BENCHMARKS = ("benchmarks.runner", "benchmarks.cliques", "benchmarks.sampling")
+BENCHMARKS = ("benchmarks.runner", "benchmarks.cliques", "benchmarks.sampling", "benchmarks.triage")
+REPORTS = ("benchmarks.validity", "benchmarks.sequential")
+"""These write a page too, into `bench/`."""
 OF_TEXTS = ("benchmarks.overlap", "benchmarks.text_flow", "benchmarks.text_peers")
 
 
@@ -18,9 +20,9 @@ def main() -> int:
     demo = subprocess.run([sys.executable, "examples/demo/demo.py"], check=False).returncode
     missed = [] if demo == 0 else ["demo"]
     books = sys.argv[1:]
-    for name in (*BENCHMARKS, *(OF_TEXTS if books else ())):
+    for name in (*BENCHMARKS, *REPORTS, *(OF_TEXTS if books else ())):
         print(f"\n== {name}", flush=True)
-        path = books if name in OF_TEXTS else []
+        path = books if name in OF_TEXTS else [f"bench/{name}"] if name in REPORTS else []
         if subprocess.run([sys.executable, "-m", name, *path], check=False).returncode:
             missed.append(name)
     if not books:
