@@ -11,19 +11,15 @@ from typing import Any
 
 import nbformat
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
 from pipeline.cli import main
 from pipeline.datasets import open_dataset
-from pipeline.flow import FLOW
-from pipeline.identity import digest
 from pipeline.project import open_store
-from stages.contract import Artefact
 from stages.tables import FINDINGS, IMAGES, REJECTED, WORKS
+from tests.pipeline.portraits import compare
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "examples" / "demo"
@@ -41,6 +37,7 @@ models:
 embed: {{model: {{path: {DEMO}/clip}}}}
 prompts: {{seeds: 4, discovery: 1, block: 4, duplicated: 0, random_train: 2, random_control: 2,
   file: captions.txt}}
+assess: {{q: 0.5}}
 cluster: {{kind: inline, threads: 2}}
 """
 
@@ -263,77 +260,5 @@ def test_notebook_walks_through_the_case(case: Path, monkeypatch: pytest.MonkeyP
     assert os.environ["PALIMPSEST_CASE"] == str(case)
 
 
-GOLDEN = Path(__file__).parent / "golden.json"
-FLOATS = {
-    "train.embeddings": ("vector",),
-    "control.embeddings": ("vector",),
-    "made.embeddings": ("vector",),
-    "made.sampled": ("guidance_norms",),
-    "made.neighbors": ("similarity",),
-    "made.cliques": ("clique_distance", "degree", "clique_size"),
-    "made.matches": ("similarity", "l2", "tiled_l2", "adaptive_ratio"),
-    "made.thresholds": ("threshold", "control_best"),
-    "made.findings": ("score", "threshold", "control_best", "clique_size"),
-}
-"""Columns that another processor may round otherwise: their mean and spread are compared."""
-
-ROUNDED = {
-    "input.works": ("num_clip",),
-    "made.sampled": ("sha256", "bytes"),
-    "made.neighbors": ("neighbor_id", "work_id", "half", "rank"),
-    "made.cliques": ("in_clique",),
-    "made.matches": (
-        "made_id",
-        "work_id",
-        "half",
-        "neighbor_id",
-        "via",
-        "best",
-        "model_id",
-        "prompt_id",
-        "sample",
-        "phase",
-    ),
-    "made.findings": ("best_made_id", "neighbor_id", "reason", "k_low", "k_high"),
-}
-"""Columns that may differ because of them: a cosine on the other side of a bound."""
-
-
-def portrait(store: Any, step: Any) -> dict[str, Any]:
-    """Digest of what is the same on every machine, and mean and spread of the floats."""
-    parts = [part for record in store.current(step.writes) for part in record.parts]
-    if isinstance(step.run.writes, Artefact):
-        return {"exact": digest(sorted(name for part in parts for name in part.columns))}
-    moving = {*FLOATS.get(step.writes, ()), *ROUNDED.get(step.writes, ())}
-    names = [name for name in step.run.writes.schema.names if name not in moving]
-    exact = sorted([part.name, *(part.columns[name] for name in names)] for part in parts)
-    close = {}
-    for name in FLOATS.get(step.writes, ()):
-        column = pa.chunked_array([c for p in parts for c in store.read(p, [name])[name].chunks])
-        if pa.types.is_large_list(column.type) or pa.types.is_list(column.type):
-            column = pc.list_flatten(column)
-        values = column.drop_null().to_numpy().astype(np.float64)
-        close[name] = [float(values.mean()), float(values.std())] if len(values) else []
-    return {"exact": digest(exact), "close": close}
-
-
 def test_output_of_a_stage_changes_only_with_its_version(case: Path) -> None:
-    """A changed output is a changed stage: its version has to be raised.
-
-    `RENEW_GOLDEN=1 make test` writes the file anew, after a version was raised on purpose.
-    """
-    _, store = open_store(case)
-    now = {
-        step.writes: {"version": step.run.version, **portrait(store, step)}
-        for step in FLOW
-        if store.current(step.writes)
-    }
-    if os.environ.get("RENEW_GOLDEN"):
-        GOLDEN.write_text(json.dumps(now, indent=1) + "\n")
-    golden = json.loads(GOLDEN.read_text())
-    assert set(now) == set(golden)
-    for dataset, found in now.items():
-        close, wanted = found.pop("close", {}), golden[dataset].pop("close", {})
-        assert found == golden[dataset], dataset
-        for name, numbers in close.items():
-            assert numbers == pytest.approx(wanted[name], rel=0.02, abs=1e-3), f"{dataset}.{name}"
+    compare(open_store(case)[1], Path(__file__).with_name("golden.json"))
