@@ -122,7 +122,7 @@ class Sketches:
         self._sketches[thing] = minima_B if known_B is None else np.minimum(known_B, minima_B)
         self._file.seek(0, 2)
         self._places[thing].append((self._file.tell(), len(mixed_G)))
-        self._file.write(mixed_G)
+        self._file.write(mixed_G.tobytes())
 
     def candidates(self) -> Iterator[tuple[int, list[int]]]:
         """Yield each thing with the earlier ones that agree with it in a band, in order.

@@ -23,6 +23,7 @@ from stages.images.embed import EmbedConfig
 from stages.images.index_images import IndexImagesConfig
 from stages.images.index_pixels import IndexPixelsConfig
 from stages.images.losses import LossesConfig
+from stages.images.plant import PlantConfig
 from stages.images.prompts import PromptsConfig
 from stages.images.sample import SampleConfig
 from stages.images.search import SearchConfig
@@ -187,6 +188,15 @@ class Case:
         images = self.models or any((self.train.sources, self.suspect.sources))
         if self.embed is None and (images or not texts):
             raise ValueError("embed: missing; EmbedConfig is required where images are examined")
+
+    @property
+    def plant(self) -> Mapping[str, PlantConfig]:
+        """Through which models copies go: each of `models`, but not twice for other settings."""
+        first: dict[PlantConfig, str] = {}
+        for name, entry in self.models.items():
+            config = PlantConfig(model=entry.model, height=entry.height, width=entry.width)
+            first.setdefault(config, name)
+        return {name: config for config, name in first.items()}
 
     @property
     def limits(self) -> LimitsConfig:

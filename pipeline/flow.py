@@ -243,7 +243,7 @@ FLOW = (
         reads={"prompts": ("probe.prompts",)},
         uses={"images": ("train.images", "control.images")},
         writes="probe.images",
-        each="models",
+        each="plant",
     ),
     Step(run=embed.STAGE, reads={"images": ("probe.images",)}, writes="probe.embeddings"),
     Step(

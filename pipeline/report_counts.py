@@ -58,6 +58,12 @@ class ArtistLine:
     controls: int
     """Works in the control half."""
 
+    units: int
+    """Tested units of the artist."""
+
+    q: float | None
+    """False discovery rate, over artists, of a list that holds this one; None if not tested."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCounts:
@@ -130,7 +136,7 @@ def count_models(
     """
     names = ("model_id", "prompt_id", "work_id", "verdict", "n")
     findings = by_model(readers["findings"].read(names).to_pylist())
-    names = ("model_id", "half", "artist", "num_images", "verdict")
+    names = ("model_id", "half", "artist", "num_images", "verdict", "artist_units", "artist_q")
     works = readers["artists"].read(names)
     marks = {row["model_id"]: row for row in whole(readers["thresholds"])}
     bars = count_scores(readers["matches"])
@@ -207,16 +213,22 @@ def _copies(train: pa.Table) -> tuple[CopyClass, ...]:
 
 
 def _artists(works: pa.Table) -> list[ArtistLine]:
-    grouped = works.group_by(["artist", "half", "verdict"]).aggregate([([], "count_all")])
-    lines: dict[str | None, dict[str, int]] = {}
+    tested = [("artist_units", "max"), ("artist_q", "max")]
+    grouped = works.group_by(["artist", "half", "verdict"]).aggregate([([], "count_all"), *tested])
+    lines: dict[str | None, dict[str, Any]] = {}
     for row in grouped.to_pylist():
-        line = lines.setdefault(row["artist"], dict.fromkeys(("works", "examined", "back"), 0))
+        line = lines.setdefault(row["artist"], {**_NOTHING})
         number = row["count_all"]
+        if row["artist_q_max"] is not None:
+            line |= {"units": row["artist_units_max"], "q": row["artist_q_max"]}
         if row["half"] == "control":
-            line["controls"] = line.get("controls", 0) + number
+            line["controls"] += number
             continue
         line["works"] += number
         line["examined"] += number * (row["verdict"] != "not_examined")
         line["back"] += number * (row["verdict"] == "verbatim")
-    found = [ArtistLine(artist=name, **{"controls": 0, **line}) for name, line in lines.items()]
+    found = [ArtistLine(artist=name, **line) for name, line in lines.items()]
     return sorted(found, key=lambda line: (-line.back, -line.works, line.artist or ""))
+
+
+_NOTHING = {"works": 0, "examined": 0, "back": 0, "controls": 0, "units": 0, "q": None}

@@ -21,7 +21,10 @@ MAX_AGREEING = 6
 MAX_SEEDS = 48
 
 _OF_GENERATION = ("model_id", "prompt_id", "image_id", "sample", "phase")
-_OF_MATCH = ("model_id", "prompt_id", "made_id", "work_id", "adaptive_ratio", "best")
+_OF_MATCH = (
+    *("model_id", "prompt_id", "made_id", "work_id", "half", "neighbor_id", "adaptive_ratio"),
+    "best",
+)
 _OF_WORK = ("artist", "title", "year", "licence", "place")
 
 
@@ -74,6 +77,10 @@ class Exhibit:
 
     num_images: int
     """Images of the work in its half, 0 if no work is named."""
+
+    rival: Row
+    """The control work that lies closest to the same generation: neighbor_id and adaptive_ratio,
+    artist, title, year and licence; empty if it was compared with none."""
 
     seeds: tuple[Seed, ...]
     """Generations of the caption in order, at most `MAX_SEEDS`."""
@@ -141,11 +148,30 @@ def read_exhibits(
             caption=captions.get(row["prompt_id"], _NO_CAPTION),
             work=work,
             num_images=num_images,
+            rival=_rival(row, close[key], readers) if work else {},
             seeds=tuple(seeds[:MAX_SEEDS]),
             num_seeds=len(seeds),
         )
         out.append(exhibit)
     return tuple(out)
+
+
+def _rival(finding: Row, close: Iterable[Row], readers: Mapping[str, Reader]) -> Row:
+    """Return the control work that lies closest to the generation of a finding."""
+    against = sorted(
+        (row["adaptive_ratio"], row["work_id"], row["neighbor_id"])
+        for row in close
+        if (row["made_id"], row["half"]) == (finding["best_made_id"], "control")
+        and row["adaptive_ratio"] is not None
+    )
+    ids = [neighbor_id for _, _, neighbor_id in against]
+    mixed = readers["works"].take(ids, ["mixed"])["mixed"].to_pylist() if ids else []
+    # a work with images in both halves is no control
+    pure = (row for row, both in zip(against, mixed, strict=True) if not both)
+    for ratio, _, neighbor_id in pure:
+        (work,) = readers["images"].take([neighbor_id], _OF_WORK).to_pylist()
+        return {**work, "neighbor_id": neighbor_id, "adaptive_ratio": ratio}
+    return {}
 
 
 _NO_CAPTION = Caption(text=None, class_label=None, half=None)

@@ -1,11 +1,12 @@
 """The null of a verdict as a picture: the control units, and where each test unit lies among them.
 
-Test units are drawn upwards, findings filled and the others hollow; control units downwards. So the
-three differ in more than colour. Each unit is one block of the same height: what is counted here is
-what the p-values count. Closer lies to the left.
+Test units are drawn upwards, those that stand out filled and the others hollow; control units
+downwards. So the three differ in more than colour. Each unit is one block of the same height: what
+is counted here is what the p-values count. Closer lies to the left.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import ceil, floor, log10
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,11 @@ NULL_HEIGHT = 110
 _BARS = 48
 _BLOCK = 14.0
 """Largest height of one unit."""
+
+_TOLD_APART = 5.0
+"""Height from which on units are drawn one by one."""
+
+_TICKS = 5
 
 
 class Block(NamedTuple):
@@ -41,6 +47,18 @@ class Drawing(NamedTuple):
     """Height above the line."""
     down: float
     """Height below the line."""
+    nearest: float
+    """Score at the left edge."""
+    furthest: float
+    """Score at the right edge, where units without a match stand too."""
+    unmatched: int
+    """Units without a match."""
+
+    def place(self, score: float | None) -> float:
+        """Return the x of a score."""
+        span = self.furthest - self.nearest or 1.0
+        share = 1.0 if score is None else (score - self.nearest) / span
+        return NULL_WIDTH * min(max(share, 0.0), 1.0)
 
 
 def draw_null(
@@ -53,38 +71,34 @@ def draw_null(
     """Return the geometry, `NULL_WIDTH` wide; None without a score.
 
     Args:
-        others: scores of test units that are no finding; None is no match, drawn furthest away.
-        found: scores of the findings.
+        others: scores of test units that do not stand out; None is no match, drawn furthest away.
+        found: scores of those that do.
         controls: scores of the control units.
         larger: true if a larger score lies closer.
 
     >>> drawn = draw_null([2.0], [0.5], [2.0, None], larger=False)
-    >>> [block.units for block in drawn.controls], drawn.found[0].x < drawn.controls[0].x
-    ([2], True)
+    >>> sum(block.units for block in drawn.controls), drawn.found[0].x < drawn.controls[0].x
+    (2, True)
     """
     known = [score for score in (*others, *found, *controls) if score is not None]
     if not known:
         return None
     nearest, furthest = (max(known), min(known)) if larger else (min(known), max(known))
     span = furthest - nearest or 1.0
-    width = NULL_WIDTH / _BARS
     bars = [_binned(scores, nearest, span) for scores in (found, others, controls)]
     most = int(max(np.max(bars[0] + bars[1]), np.max(bars[2]), 1))
     unit = min(_BLOCK, NULL_HEIGHT / most)
-    stacks: list[list[Block]] = [[], [], []]
-    for place in range(_BARS):
-        counts = [int(bar[place]) for bar in bars]
-        tops = (-unit * counts[0], -unit * (counts[0] + counts[1]), 0.0)
-        for stack, count, top in zip(stacks, counts, tops, strict=True):
-            if count:
-                stack.append(Block(place * width + 1, top, width - 2, unit * count, count))
+    nothing = np.zeros(_BARS, np.int64)
     return Drawing(
-        found=tuple(stacks[0]),
-        others=tuple(stacks[1]),
-        controls=tuple(stacks[2]),
-        ticks=tuple((NULL_WIDTH * k / 4, f"{nearest + span * k / 4:.3g}") for k in range(5)),
+        found=tuple(_blocks(bars[0], nothing, -unit)),
+        others=tuple(_blocks(bars[1], bars[0], -unit)),
+        controls=tuple(_blocks(bars[2], nothing, unit)),
+        ticks=tuple(_ticks(nearest, furthest)),
         up=unit * int(np.max(bars[0] + bars[1])),
         down=unit * int(np.max(bars[2])),
+        nearest=nearest,
+        furthest=furthest,
+        unmatched=len(others) + len(found) + len(controls) - len(known),
     )
 
 
@@ -92,3 +106,30 @@ def _binned(scores: Sequence[float | None], nearest: float, span: float) -> NDAr
     places = [1.0 if score is None else (score - nearest) / span for score in scores]
     bins = np.minimum((np.array(places) * _BARS).astype(np.int64), _BARS - 1)
     return np.bincount(bins, minlength=_BARS)
+
+
+def _blocks(bars: NDArray[np.int64], below: NDArray[np.int64], unit: float) -> Iterator[Block]:
+    """Yield the blocks of one kind, stacked on those below it; unit is negative for upwards."""
+    width = NULL_WIDTH / _BARS
+    for place in np.flatnonzero(bars).tolist():
+        count, first = int(bars[place]), int(below[place])
+        pieces = count if abs(unit) >= _TOLD_APART else 1
+        for number in range(pieces):
+            ends = [unit * (first + count * n / pieces) for n in (number, number + 1)]
+            gap = 1.5 if pieces > 1 else 0.0
+            height = abs(ends[1] - ends[0]) - gap
+            yield Block(place * width + 1, min(ends) + gap / 2, width - 2, height, count // pieces)
+
+
+def _ticks(nearest: float, furthest: float) -> Iterator[tuple[float, str]]:
+    """Yield round numbers between the ends, each with its x."""
+    low, high = sorted((nearest, furthest))
+    if low == high:
+        yield 0.0, f"{low:.3g}"
+        return
+    rough = (high - low) / _TICKS
+    size = 10.0 ** floor(log10(rough))
+    step = next(size * by for by in (1, 2, 5, 10) if size * by >= rough)
+    for number in range(ceil(low / step), floor(high / step) + 1):
+        value = number * step
+        yield NULL_WIDTH * (value - nearest) / (furthest - nearest), f"{value:.10g}"

@@ -10,7 +10,6 @@ import unicodedata
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -21,60 +20,23 @@ from pipeline.report import Summary
 from pipeline.report_exhibits import Exhibit
 from pipeline.report_null import NULL_WIDTH
 from pipeline.report_pictures import GAIN, Album, Plate, plate_of
+from pipeline.report_proof import load_proof
 from pipeline.report_scores import HALF_HEIGHT, WIDTH, draw_scores
-from pipeline.report_standing import StandingSummary
+from pipeline.report_settings import WORDS
+from pipeline.report_standing import StandingSummary, remarks
 from pipeline.report_texts import TextSummary
 from pipeline.report_texts_authors import MAX_AUTHORS, MAX_WORKS
 from pipeline.report_texts_spreads import spreads
 from stages.contract import Reader
-from stages.verdicts.sentences import none_closer
+from stages.verdicts import sentences
 
 MAX_LETTERS = 240
 MINUTE = 60
+SMALL_POWER = 3
+RAISED = str.maketrans(
+    "-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079"
+)
 SMALL_SHARE = 0.0995
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """How the page speaks in one setting, which decides what may be claimed."""
-
-    one: str
-    """One work of the training half."""
-
-    many: str
-    """Several of them."""
-
-    pair: str
-    """Label of the indexed image of a pair."""
-
-    sentence: str
-    """How the controls arose and what follows."""
-
-
-WORDS = {
-    "randomised": Words(
-        one="training work",
-        many="training works",
-        pair="Training work",
-        sentence="A coin decided before training which works the model was trained on, so training"
-        " works and control works differ in nothing else.",
-    ),
-    "matched": Words(
-        one="training work",
-        many="training works",
-        pair="Training work",
-        sentence="The control works cannot be in the training set and were chosen to be like those"
-        " that are. The comparison holds as far as the two kinds are exchangeable.",
-    ),
-    "portfolio": Words(
-        one="work of the portfolio",
-        many="works of the portfolio",
-        pair="Work of the portfolio",
-        sentence="Only the owner's works and the control works are known to this run; what else the"
-        " model was trained on is not. A pair says that this work came back, not from which file"
-        " it was learnt, and nothing here is a rate over a training set.",
-    ),
-}
 
 
 class Cut(NamedTuple):
@@ -137,7 +99,9 @@ def render(
         say=report_texts_words,
         e=standing,
         null_width=NULL_WIDTH,
-        say_row=none_closer,
+        sentences=sentences,
+        remarks=remarks,
+        proof=load_proof(),
     )
     return html.lstrip()
 
@@ -155,7 +119,13 @@ def _pages() -> Environment:
         lstrip_blocks=True,
     )
     pages.filters.update(
-        cut=cut, percent=percent, ratio=ratio, thousands=thousands, duration=duration
+        cut=cut,
+        percent=percent,
+        ratio=ratio,
+        thousands=thousands,
+        duration=duration,
+        tiny=tiny,
+        begin=begin,
     )
     return pages
 
@@ -198,6 +168,27 @@ def percent(share: float) -> str:
     """
     digits = 1 if 0 < share < SMALL_SHARE else 0
     return f"{100 * share:.{digits}f} %"
+
+
+def tiny(chance: float) -> str:
+    r"""Return a probability, however small.
+
+    >>> tiny(0.031), ascii(tiny(2.17e-9))
+    ('0.031', "'2.2\\xa0\\xd7\\xa010\\u207b\\u2079'")
+    """
+    digits, _, power = f"{chance:.1e}".partition("e")
+    if chance == 0 or int(power) >= -SMALL_POWER:
+        return f"{chance:.2g}"
+    return f"{digits}\xa0\xd7\xa010{str(int(power)).translate(RAISED)}"
+
+
+def begin(text: str) -> str:
+    """Return a text as a sentence begins.
+
+    >>> begin("none of 39 CLIP scores")
+    'None of 39 CLIP scores'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def ratio(value: float | None) -> str:

@@ -56,8 +56,11 @@ class Plate:
     work: Picture | None
     """Indexed image of that pair."""
 
+    rival: Picture | None
+    """Control work that lies closest to the same generation."""
+
     difference: Picture | None
-    """Where the two differ, `GAIN` times; white is equal."""
+    """Where the first two differ, `GAIN` times; white is equal."""
 
     seeds: tuple[Picture | None, ...]
     """Generations of the caption, in the order of the exhibit."""
@@ -103,10 +106,12 @@ def plate_of(exhibit: Exhibit, readers: Mapping[str, Reader], album: Album) -> P
     wanted = [seed.image_id for seed in exhibit.seeds]
     made = _decoded(readers["generations"], [*wanted, *([best] if best else [])])
     one = made[-1] if best else None
-    other = _decoded(readers["images"], [near])[0] if near else None
+    against = exhibit.rival["neighbor_id"] if exhibit.rival else None
+    other, rival = (_decoded(readers["images"], [n])[0] if n else None for n in (near, against))
     return Plate(
         made=album.add(one, PAIR_SIDE),
         work=album.add(other, PAIR_SIDE),
+        rival=album.add(rival, PAIR_SIDE),
         difference=album.add(difference_of(one, other), PAIR_SIDE),
         seeds=tuple(album.add(rgb, SEED_SIDE) for rgb in made[: len(wanted)]),
     )

@@ -8,13 +8,13 @@ single numbers is that of `stages.verdicts.sentences`.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.report_null import Drawing, draw_null
 from stages.contract import Reader, Table
-from stages.statistics.discovery import expected_false, needed_controls
+from stages.statistics.discovery import expected_false, fewest_findings, needed_controls
 from stages.tables import ASSESSMENTS, BLIND, LEANINGS, LIMITS
-from stages.verdicts.sentences import limit_of
+from stages.verdicts.sentences import none_closer
 
 Row = Mapping[str, Any]
 
@@ -53,20 +53,38 @@ class Standing:
     """Test units K."""
     controls: int
     """Control units m."""
-    findings: int
-    """Test units whose q is at most the level."""
+    standing_out: int
+    """Test units whose q is at most the level; a finding has to have come back besides."""
     unreached: int
     """Test units that no control unit reaches."""
     expected_false: float
     """False findings to expect, on average over runs."""
+    fewest: int
+    """Fewest units that can stand out together with so many controls; 0 without controls."""
     for_one: int
-    """Controls that a single finding would need."""
+    """Controls that a single one would need."""
     excluded: Mapping[str, int]
     """Why units are in no test, and how many."""
     drawing: Drawing | None
     """The null and the units in it; None where there is nothing to draw."""
-    limit: str
-    """From which rate on a work would have been found, as a sentence; empty if not asked."""
+    limit: Row | None
+    """Row of LIMITS; None if nothing was planted."""
+    scores: Mapping[str, float | None]
+    """Score of each tested unit, by unit_id."""
+    closest: float | None
+    """Closest score of a control unit; None if none had a match."""
+
+
+class Strip(NamedTuple):
+    """Where the unit of one finding lies in the null."""
+
+    number: int
+    """Place of its list in the summary."""
+    drawing: Drawing
+    score: float | None
+    """Score of the unit, which may rest on another prompt than the finding."""
+    closest: float | None
+    """Closest score of a control unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +102,19 @@ class StandingSummary:
     """`digest` and `registered`; None if nothing was registered."""
     departures: tuple[str, ...]
     """What is not as it was registered."""
+
+    def list_of(self, model_id: str, method: str) -> Standing | None:
+        """Return the units of one model by one method, if they were tested."""
+        mine = (one for one in self.lists if (one.model_id, one.method) == (model_id, method))
+        return next(mine, None)
+
+    def strip(self, finding: Row) -> Strip | None:
+        """Return where a finding lies in the null; None if its unit was not tested."""
+        for number, one in enumerate(self.lists):
+            mine = (one.model_id, one.method) == (finding["model_id"], finding["method"])
+            if mine and one.drawing is not None and finding["unit_id"] in one.scores:
+                return Strip(number, one.drawing, one.scores[finding["unit_id"]], one.closest)
+        return None
 
     @property
     def told(self) -> str:
@@ -134,7 +165,9 @@ def _standing(rows: Sequence[Row], q: float, limit: Row | None) -> Standing:
     tested = [row for row in rows if row["p"] is not None]
     controls = [row for row in rows if row["label"] == "control" and row["excluded"] is None]
     found = [row for row in tested if row["q"] is not None and row["q"] <= q]
+    out = {row["unit_id"] for row in found}
     method = first["method"]
+    nearer = max if method in LARGER else min
     return Standing(
         model_id=first["model_id"],
         method=method,
@@ -142,22 +175,41 @@ def _standing(rows: Sequence[Row], q: float, limit: Row | None) -> Standing:
         primary=first["primary"],
         units=first["num_units"],
         controls=first["num_controls"],
-        findings=len(found),
+        standing_out=len(found),
         unreached=sum(row["num_exceeding"] == 0 for row in tested),
         expected_false=expected_false(q, len(found)),
+        fewest=fewest_findings(first["num_units"], first["num_controls"], q) if tested else 0,
         for_one=needed_controls(max(1, first["num_units"]), q),
         excluded=Counter(row["excluded"] for row in rows if row["excluded"]),
         drawing=draw_null(
-            _scores(row for row in tested if row not in found),
+            _scores(row for row in tested if row["unit_id"] not in out),
             _scores(found),
             _scores(controls),
             larger=method in LARGER,
         )
         if first["primary"]
         else None,
-        limit="" if limit is None else limit_of(limit),
+        limit=limit,
+        scores={row["unit_id"]: row["score"] for row in tested},
+        closest=nearer(
+            (row["score"] for row in controls if row["score"] is not None), default=None
+        ),
     )
 
 
 def _scores(rows: Iterable[Row]) -> list[float | None]:
     return [row["score"] for row in rows]
+
+
+def remarks(finding: Row) -> list[str]:
+    """Return what a reason says besides how often the work came back and how its unit stands.
+
+    >>> row = {"p": None, "reason": "3 of 8 images gave the work back; no control stood against it"}
+    >>> remarks(row)
+    ['no control stood against it']
+    """
+    parts = finding["reason"].split("; ")[1:]
+    if finding["p"] is None:
+        return parts
+    said = {*none_closer(finding).split("; "), f"q {finding['q']:.3g}"}
+    return [part for part in parts if part not in said]

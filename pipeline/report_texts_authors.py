@@ -15,6 +15,7 @@ Row = Mapping[str, Any]
 MAX_AUTHORS = 100
 MAX_WORKS = 200
 _FOUND = ("verbatim_text", "near_text")
+_RUNS = "verbatim_words"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,12 @@ class AuthorLine:
     controls: int
     """Works in the control half."""
 
+    units: int
+    """Tested units of the author, by the longest run."""
+
+    q: float | None
+    """False discovery rate, over authors, of a list that holds this one; None if not tested."""
+
 
 def count_authors(
     readers: Mapping[str, Reader], findings: Sequence[Row]
@@ -94,6 +101,7 @@ def count_authors(
         findings: FINDINGS rows of texts.
     """
     columns = ["model_id", "work_id", "half", "artist", "title", "verdict", "k", "n", "finding_id"]
+    columns += ["artist_units", "artist_q"]
     credited: dict[str, list[Row]] = defaultdict(list)
     for row in readers["authors"].read(columns).to_pylist():
         credited[row["model_id"]].append(row)
@@ -111,7 +119,9 @@ def count_authors(
             if row["verdict"] in _FOUND
         ]
         works[model_id] = tuple(sorted(back, key=lambda work: (-work.words, work.work_id)))
-        authors[model_id] = _authors(rows, works[model_id], named[model_id])
+        runs = [row for row in rows if by_id.get(row["finding_id"], {}).get("method") == _RUNS]
+        families = {row["artist"]: row for row in runs if row["artist_q"] is not None}
+        authors[model_id] = tuple(_authors(rows, works[model_id], named[model_id], families))
     return authors, works
 
 
@@ -131,8 +141,11 @@ def _work(row: Row, finding: Row, words: int) -> WorkLine:
 
 
 def _authors(
-    rows: Sequence[Row], back: Sequence[WorkLine], named: Sequence[Row]
-) -> tuple[AuthorLine, ...]:
+    rows: Sequence[Row],
+    back: Sequence[WorkLine],
+    named: Sequence[Row],
+    families: Mapping[str | None, Row],
+) -> list[AuthorLine]:
     grouped: dict[str | None, list[Row]] = defaultdict(list)
     for row in rows:
         grouped[row["artist"]].append(row)
@@ -143,6 +156,7 @@ def _authors(
     for author, mine in grouped.items():
         train = [row for row in mine if row["half"] == "train"]
         came = [work for work in back if work.author == author]
+        family = families.get(author, {"artist_units": 0, "artist_q": None})
         lines.append(
             AuthorLine(
                 author=author,
@@ -151,10 +165,12 @@ def _authors(
                 back=len(came),
                 words=sum(work.words for work in came),
                 controls=len(mine) - len(train),
+                units=family["artist_units"],
+                q=family["artist_q"],
                 **_tried([found for row in train for found in said[row["work_id"]]]),
             )
         )
-    return tuple(sorted(lines, key=lambda a: (-a.back, -a.words, -a.works, a.author or "")))
+    return sorted(lines, key=lambda a: (-a.back, -a.words, -a.works, a.author or ""))
 
 
 def _tried(named: Sequence[Row]) -> dict[str, Any]:

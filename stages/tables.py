@@ -55,7 +55,7 @@ TEXT_MEASURES = (
     (
         "run_words",
         pa.int32(),
-        "words of the longest exact run that is not echoed; a short one may be missed in long texts",
+        "words of the longest exact run that is not echoed; below 8 it may be missed in long texts",
     ),
     ("run_chars", pa.int32(), "code points of that run in the output"),
     ("run_tokens", pa.int32(), "tokens of that run"),
@@ -324,6 +324,60 @@ MATCHES = Table(
     groups=("prompt_id",),
 )
 
+SCORES = Table(
+    name="scores",
+    grain="one generation and one work by one method; or all generations of a prompt by one",
+    key=("score_id",),
+    schema=pa.schema(
+        [
+            column(
+                "score_id",
+                TEXT,
+                "digest of model, prompt, phase, generation, work and method",
+                unit="hex",
+            ),
+            column("made_id", TEXT, "generation", unit="hex", null="all of the prompt and phase"),
+            MODEL_ID,
+            PROMPT_ID,
+            column("sample", pa.int32(), "number of the generation", null="all of the phase"),
+            PHASE,
+            column(
+                "work_id", TEXT, "work that was compared", null="generations of a prompt of no work"
+            ),
+            column("half", TEXT, "half of that work", null="no work is named"),
+            column("neighbor_id", TEXT, "image of the work", null="no image was compared"),
+            column("method", TEXT, "name in the table of methods"),
+            column(
+                "score",
+                pa.float32(),
+                "as published; the table of methods says which end is closer",
+                null="the method gives none",
+            ),
+            column(
+                "hit",
+                pa.bool_(),
+                "true if the rule of a method with a verdict of its own, template or partial, holds"
+                " and no other work lies closer",
+            ),
+            column(
+                "detail",
+                TEXT,
+                "JSON: of partial how the two lie on each other, boxes and matrix in pixels of the"
+                " files; of template how much is fixed",
+                null="the method gives none",
+            ),
+            column(
+                "mask",
+                BYTES,
+                "PNG of the size of the pixel index, white where the layout is fixed",
+                null="not of a template",
+            ),
+        ]
+    ),
+    groups=("prompt_id",),
+    blobs=("mask",),
+)
+
 THRESHOLDS = Table(
     name="thresholds",
     grain="one model and method",
@@ -363,7 +417,8 @@ FINDINGS = Table(
             column(
                 "verdict",
                 TEXT,
-                "verbatim, verbatim_text, near_text, low_diversity, none, not_examined",
+                "verbatim, template, partial, verbatim_text, near_text, low_diversity, none,"
+                " not_examined",
             ),
             column("k", pa.int32(), "confirmation seeds that gave the work back"),
             column("n", pa.int32(), "confirmation seeds that were examined"),
@@ -379,7 +434,7 @@ FINDINGS = Table(
             column(
                 "threshold",
                 pa.float32(),
-                "a match lies strictly below it; of words, at it or above",
+                "a match lies strictly below it; of words, at it or above; of partial, above it",
                 null="none was set",
             ),
             column("control_best", pa.float32(), "best value of any control work", null="none"),
@@ -549,6 +604,85 @@ ASSESSMENTS = Table(
                 " saw, until it is no finding",
                 null="not a finding, or a coin split the works before training",
             ),
+        ]
+    ),
+)
+
+COPIES = Table(
+    name="copies",
+    grain="one copy of a known work that was planted, and whether the run's own rule found it",
+    key=("model_id", "method", "work_id", "edit"),
+    schema=pa.schema(
+        [
+            column("model_id", TEXT, "model whose mark it has to pass"),
+            column("method", TEXT, "measure of the score"),
+            WORK_ID,
+            HALF,
+            column("edit", TEXT, "what was done to the copy"),
+            column("made_id", TEXT, "the copy", null="it could not be made, or is a text"),
+            column("score", pa.float32(), "how close it lies to its own work", null="not compared"),
+            column("hit", pa.bool_(), "true if it would count as one that came back"),
+        ]
+    ),
+)
+
+LIMITS = Table(
+    name="limits",
+    grain="one model and method, and what could have been seen of it",
+    key=("model_id", "method"),
+    schema=pa.schema(
+        [
+            MODEL_ID,
+            column("method", TEXT, "measure of the score"),
+            column("n", pa.int32(), "confirmation seeds of a prompt that the limit is for"),
+            column(
+                "k_star",
+                pa.int32(),
+                "fewest seeds that would have given a verdict, had they passed every mark",
+                null="no number of them would have: no limit",
+            ),
+            column(
+                "cutoff",
+                pa.float64(),
+                "largest p that one finding more could have had",
+                null="no unit was tested",
+            ),
+            column(
+                "mark",
+                pa.float32(),
+                "score of a control unit that a finding has to beat for that p",
+                null="none has to be beaten, or none would do",
+            ),
+            column("num_works", pa.int32(), "works of which copies were planted"),
+            column("num_copies", pa.int32(), "copies that were planted or could not be made"),
+            column("recall", pa.float64(), "works recognised in any copy", null="none planted"),
+            column(
+                "recall_low",
+                pa.float64(),
+                "one-sided 97.5 % lower limit of that share",
+                null="none planted",
+            ),
+            column(
+                "sensitivity",
+                pa.float64(),
+                "copies recognised, of the works that were recognised in any",
+                null="none planted, or no work recognised",
+            ),
+            column(
+                "sensitivity_low",
+                pa.float64(),
+                "one-sided 97.5 % lower limit of that share, over works",
+                null="none planted, or no work recognised",
+            ),
+            column(
+                "pi_95",
+                pa.float64(),
+                "rate per seed from which on a work would have been found with chance 0.95",
+                null="no rate would do: no limit",
+            ),
+            column("pi_50", pa.float64(), "the same with chance 0.5", null="no rate would do"),
+            column("by_edit", TEXT, "copies recognised of those planted, by edit"),
+            column("sentence", TEXT, "what may be said of it, for a person"),
         ]
     ),
 )
@@ -802,6 +936,7 @@ TABLES = (
     NEIGHBORS,
     CLIQUES,
     MATCHES,
+    SCORES,
     THRESHOLDS,
     FINDINGS,
     ARTISTS,

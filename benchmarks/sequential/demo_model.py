@@ -73,9 +73,7 @@ def works_of(corpus: Path) -> tuple[list[Work], NDArray[np.float32]]:
 def gradients(rgb_NHWC: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return unit vectors of the differences of slightly softened images, across and down."""
     x_NHWC = rgb_NHWC.astype(np.float32) / 255
-    soft = (
-        x_NHWC[:, 1:, 1:] + x_NHWC[:, 1:, :-1] + x_NHWC[:, :-1, 1:] + x_NHWC[:, :-1, :-1]
-    ) / 4
+    soft = (x_NHWC[:, 1:, 1:] + x_NHWC[:, 1:, :-1] + x_NHWC[:, :-1, 1:] + x_NHWC[:, :-1, :-1]) / 4
     flat = [np.diff(soft, axis=axis).reshape(len(soft), -1) for axis in (2, 1)]
     both_ND = np.concatenate(flat, axis=1)
     length_N = np.linalg.norm(both_ND, axis=1, keepdims=True)

@@ -16,8 +16,12 @@ from stages.statistics.conformal import p_values
 from stages.statistics.discovery import bh, fewest_findings
 from stages.statistics.units import merge_scored
 
-SCORES = ("own", "joint")
-"""The registered primary score, and the secondary one, which is never adjusted for."""
+SCORES = ("own", "own_if_nearest", "joint")
+"""The registered primary score, and secondary ones, which nothing is adjusted for.
+
+`own`: closeness to the unit's own work; `own_if_nearest`: the same, but -inf if in no picture the
+own work is the nearest of the joint index; `joint`: closeness to the nearest work of that index.
+"""
 
 SMALL = (0.01, 0.05, 0.1)
 """p-values up to which true nulls are counted."""
@@ -55,7 +59,7 @@ def examine(asking: Mapping[str, Any], plan: Plan, name: str) -> Examined:
         Test units in the order of the file.
     """
     times_U, unit_U = np.array(asking["times"]), np.array(asking["unit"])
-    score_U, best_U = np.array(asking[name]), np.array(asking["best"])
+    score_U, best_U = _scores(asking, name), np.array(asking["best"])
     held_out = np.sort(unit_U[times_U == 0])
     lot = dice(plan, CONTROLS, asking["model"], asking["asking"])
     controls = lot.permutation(held_out)[: plan.controls]
@@ -67,6 +71,13 @@ def examine(asking: Mapping[str, Any], plan: Plan, name: str) -> Examined:
     of_test_U, of_control_U = kept_U & ~is_control_U, kept_U & is_control_U
     p_K = p_values(score_U[of_test_U], score_U[of_control_U])
     return Examined(times_U[of_test_U], p_K, bh(p_K), shown_U[of_test_U], int(of_control_U.sum()))
+
+
+def _scores(asking: Mapping[str, Any], name: str) -> NDArray[np.float64]:
+    """Return the scores of the units by name."""
+    if name == "own_if_nearest":
+        return np.where(np.array(asking["own_nearest"]) > 0, asking["own"], -np.inf)
+    return np.array(asking[name], dtype=np.float64)
 
 
 def count(examined: Examined, level: float, planted: Sequence[int]) -> dict[str, Any]:

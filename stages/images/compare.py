@@ -8,16 +8,13 @@ Every generation is measured against every indexed image: exact, at the size of 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from stages.columns import texts
 from stages.contract import Artefact, Kit, MapStage, Out, Rejected, columns
+from stages.images.squares import Squares, open_squares
 from stages.measures.distances import (
     Bytes,
     Floats,
@@ -57,19 +54,10 @@ class CompareConfig:
 
 
 class Tools(NamedTuple):
-    """The opened pixel index."""
+    """The knobs and the opened pixel index."""
 
     config: CompareConfig
-    squares_RD: Bytes
-    """u8[R, D], a memory map."""
-    row_N: NDArray[np.intp]
-    """Stored row of each image."""
-    image_ids: list[str]
-    halves: list[str]
-    starts_W: NDArray[np.intp]
-    kinds_W: NDArray[np.int8]
-    works: Mapping[str, int]
-    """work_id -> number of the work, in order."""
+    index: Squares
 
 
 class Question(NamedTuple):
@@ -82,23 +70,7 @@ class Question(NamedTuple):
 
 def open_compare(config: CompareConfig, kit: Kit) -> Tools:
     """Open the pixel index."""
-    folder = kit.folders["pixels"]
-    rows = pq.read_table(folder / "rows.parquet")
-    work_ids = np.array(texts(rows, "work_id"), object)
-    starts_W = np.flatnonzero(np.r_[True, work_ids[1:] != work_ids[:-1]][: len(rows)])
-    halves = texts(rows, "half")
-    mixed_N = np.array(rows["mixed"].to_pylist(), np.bool_)
-    control_N = np.array([half == "control" for half in halves], np.bool_)
-    return Tools(
-        config=config,
-        squares_RD=np.load(folder / "pixels.npy", mmap_mode="r"),
-        row_N=np.array(rows["row"].to_pylist(), np.intp),
-        image_ids=texts(rows, "image_id"),
-        halves=halves,
-        starts_W=starts_W,
-        kinds_W=np.where(mixed_N, 2, control_N)[starts_W].astype(np.int8),
-        works={work_ids[start]: number for number, start in enumerate(starts_W)},
-    )
+    return Tools(config, open_squares(kit.folders["pixels"]))
 
 
 def compare(inputs: Mapping[str, pa.Table], tools: Tools) -> Out:
@@ -120,13 +92,13 @@ def compare(inputs: Mapping[str, pa.Table], tools: Tools) -> Out:
     rows: list[dict[str, Any]] = []
     rejected: list[Rejected] = []
     questions = list(_questions(inputs))
-    block = max(1, _BLOCK_VALUES // max(1, len(tools.squares_RD)))
+    block = max(1, _BLOCK_VALUES // max(1, len(tools.index.squares_RD)))
     for start in range(0, len(questions), block):
         asked, squares_QD = _decoded(questions[start : start + block], tools, rejected)
-        sums_QN = squared_differences(squares_QD, tools.squares_RD)[:, tools.row_N]
+        sums_QN = squared_differences(squares_QD, tools.index.squares_RD)[:, tools.index.row_N]
         for question, square_D, sums_N in zip(asked, squares_QD, sums_QN, strict=True):
             rows.extend(_matches(question, square_D, sums_N, tools))
-            if missing := {*question.similarity, *question.captions} - tools.works.keys():
+            if missing := {*question.similarity, *question.captions} - tools.index.works.keys():
                 message = f"works without pixels: {', '.join(sorted(missing))}"
                 rejected.append(Rejected(question.row["image_id"], "missing-work", message))
     return Out(MATCHES.of_rows(rows), rejected)
@@ -150,11 +122,11 @@ def _decoded(
     questions: Sequence[Question], tools: Tools, rejected: list[Rejected]
 ) -> tuple[list[Question], Bytes]:
     kept: list[Question] = []
-    squares_QD = np.empty((len(questions), tools.squares_RD.shape[1]), np.uint8)
+    squares_QD = np.empty((len(questions), tools.index.squares_RD.shape[1]), np.uint8)
     for question in questions:
         try:
             rgb_HWC = decode(question.row["bytes"], max_pixels=MAX_PIXELS_EVER).rgb_HWC
-            squares_QD[len(kept)] = resize(rgb_HWC, _side(tools)).ravel()
+            squares_QD[len(kept)] = resize(rgb_HWC, tools.index.side).ravel()
         except DecodeError as error:
             rejected.append(Rejected(question.row["image_id"], error.code, str(error)))
         else:
@@ -162,37 +134,37 @@ def _decoded(
     return kept, squares_QD[: len(kept)]
 
 
-def _side(tools: Tools) -> int:
-    return isqrt(tools.squares_RD.shape[1] // 3)
-
-
 def _matches(
     question: Question, square_D: Bytes, sums_N: Floats, tools: Tools
 ) -> Iterator[dict[str, Any]]:
     config = tools.config
-    l2_W = root_mean(nearest_of_each(sums_N, tools.starts_W), len(square_D))
+    l2_W = root_mean(nearest_of_each(sums_N, tools.index.starts_W), len(square_D))
     named = {
-        "descriptor": {tools.works[name] for name in question.similarity if name in tools.works},
-        "pixels": set(nearest_of_each_kind(l2_W, tools.kinds_W, config.num_nearest).tolist()),
-        "caption": {tools.works[name] for name in question.captions if name in tools.works},
+        "descriptor": {
+            tools.index.works[name] for name in question.similarity if name in tools.index.works
+        },
+        "pixels": set(nearest_of_each_kind(l2_W, tools.index.kinds_W, config.num_nearest).tolist()),
+        "caption": {
+            tools.index.works[name] for name in question.captions if name in tools.index.works
+        },
     }
     works = sorted(set().union(*named.values()), key=lambda work: (l2_W[work], work))
     ratios = adaptive_ratios(l2_W, works, num_others=config.num_others, alpha=config.alpha)
     # float32 as in the table, so that "best" means what a reader of the table sees
     ratio_f32 = [None if ratio is None else float(np.float32(ratio)) for ratio in ratios]
     best = min((ratio for ratio in ratio_f32 if ratio is not None), default=None)
-    nearest = [_nearest_image(sums_N, work, tools.starts_W) for work in works]
-    shape = (_side(tools), _side(tools), 3)
-    others = tools.squares_RD[tools.row_N[nearest]].reshape(-1, *shape)
+    nearest = [tools.index.nearest_image(sums_N, work) for work in works]
+    shape = (tools.index.side, tools.index.side, 3)
+    others = tools.index.squares_RD[tools.index.row_N[nearest]].reshape(-1, *shape)
     tiled = tiled_l2_to_each(square_D.reshape(shape), others)
-    work_ids = list(tools.works)
+    work_ids = list(tools.index.works)
     asked = ("model_id", "prompt_id", "sample", "phase")
     for place, work in enumerate(works):
         yield {name: question.row[name] for name in asked} | {
             "made_id": question.row["image_id"],
             "work_id": work_ids[work],
-            "half": tools.halves[nearest[place]],
-            "neighbor_id": tools.image_ids[nearest[place]],
+            "half": tools.index.halves[nearest[place]],
+            "neighbor_id": tools.index.image_ids[nearest[place]],
             "via": "+".join(reason for reason, found in named.items() if work in found),
             "similarity": question.similarity.get(work_ids[work]),
             "l2": l2_W[work],
@@ -200,13 +172,6 @@ def _matches(
             "adaptive_ratio": ratio_f32[place],
             "best": best is not None and ratio_f32[place] == best,
         }
-
-
-def _nearest_image(sums_N: Floats, work: int, starts_W: NDArray[np.intp]) -> int:
-    """Return the nearest image of a work; of several the one with the smallest id."""
-    start = int(starts_W[work])
-    end = int(starts_W[work + 1]) if work + 1 < len(starts_W) else len(sums_N)
-    return start + int(np.argmin(sums_N[start:end]))
 
 
 STAGE = MapStage(

@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-import numpy as np
-import pdqhash
 import pyarrow as pa
-from numpy.typing import NDArray
-from PIL import Image
 
 from stages.contract import Kit, MapStage, Out, Rejected, whole
+from stages.images.hashing import pdq_of
 from stages.images.read_parquet import read_parquet
 from stages.images.read_tar import read_tar
 from stages.images.sources import LAYOUT, IngestConfig
@@ -25,10 +22,6 @@ from stages.sources.beside import read_folder
 from stages.sources.places import File, Found, files_of, id_of
 from stages.sources.refused import RefusedError, read_never, with_own_keys
 from stages.tables import FILES, IMAGES
-
-PDQ_SIDE = 512
-"""Images are shrunk to fit this square before hashing, as PDQ's reference program does; a large
-photograph would otherwise take seconds."""
 
 _BATCH_ROWS = 256
 
@@ -90,23 +83,6 @@ def ingest(inputs: Mapping[str, pa.Table], tools: IngestTools) -> Out:
                 rows.clear()
     batches.append(IMAGES.of_rows(rows))
     return Out(pa.concat_tables(batches), with_own_keys(rejected))
-
-
-def pdq_of(rgb_HWC: NDArray[np.uint8]) -> tuple[str, int]:
-    """Return the PDQ hash in hex, first bit highest, and its quality from 0 to 100.
-
-    Source: Facebook 2019, "The TMK+PDQF video-hashing algorithm and the PDQ image-hashing
-    algorithm".
-
-    >>> pdq_of(np.zeros((64, 64, 3), np.uint8)) == ("0" * 64, 0)
-    True
-    """
-    height, width, _ = rgb_HWC.shape
-    if max(height, width) > PDQ_SIDE:
-        size = (min(width, PDQ_SIDE), min(height, PDQ_SIDE))
-        rgb_HWC = np.asarray(Image.fromarray(rgb_HWC).resize(size, Image.Resampling.BILINEAR))
-    bits, quality = pdqhash.compute(np.ascontiguousarray(rgb_HWC))
-    return np.packbits(bits.astype(np.uint8)).tobytes().hex(), int(quality)
 
 
 def _image(file: File, found: Found, tools: IngestTools, seen: set[str]) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ its encoder and decoder lose what they lose of every picture that it draws.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -15,11 +15,24 @@ import pyarrow as pa
 from stages.columns import blobs
 from stages.contract import Kit, MapStage, Out, Reader, Rejected, columns
 from stages.images.edits import edited
-from stages.images.sample import SampleConfig
-from stages.models.files import model_digest, resolve
+from stages.models.files import ModelRef, model_digest, resolve
 from stages.models.round_trip import RoundTrip, open_round_trip
 from stages.pixels import DecodeError
 from stages.tables import GENERATIONS, IMAGES, PROMPTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantConfig:
+    """Through which model copies go; the case fills it in from its models."""
+
+    model: ModelRef
+    """Generator whose threshold the copies have to pass."""
+
+    height: int | None = None
+    """Height of its images in pixels; none for the model's own."""
+
+    width: int | None = None
+    """Width of its images in pixels; none for the model's own."""
 
 
 class PlantTools(NamedTuple):
@@ -31,20 +44,18 @@ class PlantTools(NamedTuple):
     model_id: str
     """Digest of the model's files."""
 
-    settings: Mapping[str, Any]
-    """Every knob of the model's entry but the model."""
+    size: tuple[int | None, int | None]
+    """Height and width that it is asked for."""
 
     round_trip: RoundTrip | None
     """Through the encoder of the model and back; None for a model of pixels."""
 
 
-def open_plant(config: SampleConfig, kit: Kit) -> PlantTools:
+def open_plant(config: PlantConfig, kit: Kit) -> PlantTools:
     """Load the encoder of the model, if it has one."""
-    settings = asdict(config)
-    del settings["model"]
     path, size = resolve(config.model), (config.height, config.width)
     round_trip = open_round_trip(path, size, kit, variant=config.model.variant)
-    return PlantTools(kit.datasets["images"], model_digest(config.model), settings, round_trip)
+    return PlantTools(kit.datasets["images"], model_digest(config.model), size, round_trip)
 
 
 def plant(inputs: Mapping[str, pa.Table], tools: PlantTools) -> Out:
@@ -77,7 +88,7 @@ def plant(inputs: Mapping[str, pa.Table], tools: PlantTools) -> Out:
 
 def _origin(tools: PlantTools, prompt: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: prompt[name] for name in ("prompt_id", "sample", "phase", "seed")}
-    place = {"planted": kept, "model_id": tools.model_id, "settings": tools.settings}
+    place = {"planted": kept, "model_id": tools.model_id, "size": tools.size}
     image_id = sha256(json.dumps(place, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     return kept | {"image_id": image_id, "model_id": tools.model_id}
 
@@ -86,7 +97,7 @@ STAGE = MapStage(
     name="plant",
     reads={"prompts": columns("prompt_id sample phase seed text work_id", PROMPTS)},
     writes=GENERATIONS,
-    config=SampleConfig,
+    config=PlantConfig,
     open=open_plant,
     run=plant,
     uses={"images": columns("image_id bytes", IMAGES)},

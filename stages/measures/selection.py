@@ -4,6 +4,7 @@ Dimension key: R runs, 3 of (first word in the output, first word in the text, n
 N words of the output.
 """
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ from stages.measures.wording import Wording
 
 MIN_VERBATIM = 8
 """Words of a verbatim passage; the shortest run that every search is sure to find."""
+
+_HYPHENATED = re.compile(r"[^!-,.-~\s\u2019\u201d\u2014]\s")
+"""White space behind a hyphen, or behind anything that is not known to be none."""
 
 _MIN_RUN = 5
 _MOST_RUNS = 100_000
@@ -29,7 +33,7 @@ def verified(output: Wording, text: Wording, runs_R3: NDArray[np.int64]) -> NDAr
     longest_R = np.argsort(-runs_R3[:, 2], kind="stable")[:_MOST_RUNS]
     kept: list[tuple[int, int, int]] = []
     for out, txt, words in _extended(output, text, runs_R3[longest_R]):
-        same = output.ids(out, out + words) == text.ids(txt, txt + words)
+        same = same_words(output, text, Stretch(out, txt, words))
         if same.all():
             kept.append((out, txt, words))
             continue
@@ -40,6 +44,18 @@ def verified(output: Wording, text: Wording, runs_R3: NDArray[np.int64]) -> NDAr
             if end - first >= _MIN_RUN
         ]
     return np.array(sorted(set(kept)), np.int64).reshape(-1, 3)
+
+
+def same_words(output: Wording, text: Wording, run: Stretch) -> NDArray[np.bool_]:
+    """Return whether the words are equal, one by one."""
+    out, txt, words = run
+    left = output.text[slice(*output.chars(out, out + words))]
+    right = text.text[slice(*text.chars(txt, txt + words))]
+    # no word goes on after white space, if not behind a hyphen: equal letters are equal words
+    if left.split() == right.split() and not _HYPHENATED.search(left + "\n" + right):
+        return np.ones(words, np.bool_)
+    same_W: NDArray[np.bool_] = output.ids(out, out + words) == text.ids(txt, txt + words)
+    return same_W
 
 
 def _extended(output: Wording, text: Wording, runs_R3: NDArray[np.int64]) -> list[list[int]]:

@@ -39,8 +39,18 @@ def check_one_size(made_HWC: Bytes, works_NHWC: Bytes) -> None:
             f"expected works of the size {made_HWC.shape} of the generation,"
             f" got {works_NHWC.shape[1:]}; resize first"
         )
-    if str(made_HWC.dtype) != "uint8" or str(works_NHWC.dtype) != "uint8":
-        raise ValueError(
-            f"expected pixels of 8 bits, got {made_HWC.dtype} and {works_NHWC.dtype};"
-            " floats in [0, 1] times 255, rounded, are what the house compares"
-        )
+    check_bytes(made_HWC, works_NHWC)
+
+
+def check_bytes(*pictures: Bytes) -> None:
+    """Refuse pixels that are not 8-bit: the house compares what `stages.pixels` decodes.
+
+    Raises:
+        ValueError: says what was found.
+    """
+    for picture in pictures:
+        if str(picture.dtype) != "uint8":
+            raise ValueError(
+                f"expected pixels of 8 bits, got {picture.dtype}; if they lie in [0, 1], multiply"
+                " by 255 and round"
+            )

@@ -13,6 +13,7 @@ import numpy as np
 
 from stages.measures.distances import Bytes
 from stages.methods.aligned import Fit, RegionRule, fit
+from stages.methods.l2 import check_bytes
 from stages.methods.patches import placings, scaled
 from stages.methods.places import carried, resized, share
 
@@ -38,7 +39,7 @@ class PartialRule:
     """Largest l2 of a match after alignment, pixels in [0, 1]: colours have to agree too."""
 
     min_bits: float = 30.0
-    """Least bits of a match. Nominates; a verdict needs a calibrated one."""
+    """Least bits of a match. Nominates; a verdict needs a calibrated one, of the margin."""
 
 
 def find(
@@ -54,13 +55,17 @@ def find(
 
     Returns:
         One entry per work, in order, whether it matches or not: `matches` says which do, and
-        `bits` ranks them, training works and control works alike. Boxes and matrix are in the
+        `margins` ranks them, training works and control works alike. Boxes and matrix are in the
         pixels of the pictures as they were given.
+
+    Raises:
+        ValueError: pixels are not 8-bit.
 
     Source: nomination and check as in Somepalli et al. 2023, arXiv:2212.03860, ask for ("identical
     object"), by patches, votes and alignment; see `patches` and `aligned`.
     """
     rule = rule or PartialRule()
+    check_bytes(made_HWC, *works)
     return [_best(made_HWC, work_HWC, rule) for work_HWC in works]
 
 
@@ -96,16 +101,18 @@ def _best_other(one: Fit, others: Sequence[Fit | None]) -> float:
 
 
 def to_each(made_HWC: Bytes, works_NHWC: Bytes) -> list[float | None]:
-    """Return the bits of the best region of each work; None where no region agrees.
+    """Return by how many bits each work tells its region better than any other work does.
+
+    None where no region agrees.
 
     Args:
         made_HWC: u8[H, W, C], the generation.
-        works_NHWC: u8[N, H, W, C], nominated works: each costs tens of milliseconds.
+        works_NHWC: u8[N, H, W, C], nominated works of both halves, one picture per work: each
+            costs tens of milliseconds.
 
-    Source: as `find`.
+    Source: as `find` and `margins`.
     """
-    found = find(made_HWC, list(works_NHWC))
-    return [None if one is None else one.bits for one in found]
+    return margins(find(made_HWC, list(works_NHWC)))
 
 
 def _best(made_HWC: Bytes, work_HWC: Bytes, rule: PartialRule) -> Fit | None:

@@ -83,7 +83,7 @@ METHODS: dict[str, Method] = {
         _T, "smaller", "pixels masks", "webster:tv", "template", 2500, "Webster labels"
     ),
     "template": Method(_T, "smaller", "group", "template:to_each", "template", 1, "Webster plan"),
-    "partial": Method(_T, "larger", "pixels", "partial:to_each", "partial", None, "house"),
+    "partial": Method(_T, "larger", "pixels", "partial:to_each", "partial", None, "Lewis 1995"),
     "wen": Method(
         _I, "larger", "guidance", "triage_wen:noise_prediction_magnitude", None, None, "Wen 4"
     ),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stages.measures.distances import Bytes, Floats
 from stages.measures.nearest import nearest_of_each
+from stages.methods.l2 import check_bytes
 from stages.methods.masked_search import masked_l2, masked_squares
 from stages.methods.masks import MaskRule, Template, templates
 
@@ -94,12 +95,13 @@ def find(
         training and control works can be compared.
 
     Raises:
-        ValueError: the sizes differ.
+        ValueError: the sizes differ, or pixels are not 8-bit.
 
     Source: Webster 2023, arXiv:2305.08694, code (TV) and roadmap ("template masks"); the ratio
     after Carlini et al. 2023, section 5.1.
     """
     rule = rule or TemplateRule()
+    check_bytes(generations_GHWC, works.pixels_RD)
     size = generations_GHWC[0].size if len(generations_GHWC) else works.pixels_RD.shape[1]
     if size != works.pixels_RD.shape[1]:
         raise ValueError(

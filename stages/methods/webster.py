@@ -14,6 +14,9 @@ from stages.measures.distances import Bytes, squared_differences
 SIDE = 256
 """Pixels at which pictures are compared."""
 
+# Sum of the three channels, pixels in [0, 1].
+_SAME = 0.03
+
 Bools = NDArray[np.bool_]
 
 
@@ -61,6 +64,24 @@ def tv(made_HWC: Bytes, templates_NHWC: Bytes, masks_NHW: Bools) -> list[float |
         squares = squared_differences(made_QD[:, kept_D], template_QD[:, kept_D])
         sums.append(float(squares[0, 0]) / 255**2 / share if share else None)
     return sums
+
+
+def mask_between(left_HWC: Bytes, right_HWC: Bytes) -> Bools:
+    """Return where two pictures are the same, without specks, bool[256, 256].
+
+    The code pairs a picture with the first retrieved one at 100 < sum of squares < 1,000, so that
+    exact repeats, whose mask would be everything, are skipped.
+
+    Source: Webster 2023, code, make_mask_between_imgs: sum_channels |a - b| < 0.03, erosion and
+    dilation by 3x3.
+    """
+    from scipy.ndimage import binary_dilation, binary_erosion
+
+    left_QD, right_QD = _flat(left_HWC[None]).astype(int), _flat(right_HWC[None]).astype(int)
+    apart_HW = np.abs(left_QD - right_QD).reshape(SIDE, SIDE, 3).sum(axis=2)
+    square = np.ones((3, 3))
+    mask: Bools = binary_dilation(binary_erosion(apart_HW < _SAME * 255, square), square)
+    return mask
 
 
 def _flat(pictures_NHWC: Bytes) -> Bytes:

@@ -1,8 +1,12 @@
 """Descriptor: an image descriptor in one file of TorchScript, such as SSCD, by explicit consent."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stages.contract import Kit
 from stages.models.encode import Encode, in_batches
@@ -63,16 +67,49 @@ def open_descriptor(path: Path, preprocess: Preprocess, kit: Kit, *, batch: int)
     Source: Pizzi et al. 2022, "A Self-Supervised Descriptor for Image Copy Detection",
     arXiv:2202.10261.
     """
+    device = prepare(kit)
+    network = _loaded(path, device)
+    return in_batches(_transform(preprocess), network, batch=batch, device=device)
+
+
+def open_alone(path: Path, kit: Kit) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Load a file of TorchScript for pictures of any size, each seen alone.
+
+    Args:
+        path: the file, as `resolve` returned it.
+        kit: device and threads.
+
+    Returns:
+        Prepared picture f32[C, H, W] -> vector f32[D].
+
+    Raises:
+        ModelError: the path is not a file of TorchScript, or gives no vector.
+    """
+    device = prepare(kit)
+    network = _loaded(path, device)
+
+    def describe(picture_CHW: NDArray[np.float32]) -> NDArray[np.float32]:
+        import torch
+
+        with torch.inference_mode():
+            vector_1D = network(torch.from_numpy(picture_CHW)[None].to(device))
+        if not isinstance(vector_1D, torch.Tensor) or vector_1D.shape[:-1] != (1,):
+            raise ModelError(f"{path}: expected a tensor [1, D] of one picture")
+        found: NDArray[np.float32] = vector_1D.float().cpu().numpy()[0]
+        return found
+
+    return describe
+
+
+def _loaded(path: Path, device: Any) -> Any:
     if kind_of(path) != "torchscript":
         raise ModelError(f"{path} is a {kind_of(path)} model; `kind: torchscript` wants a file")
     import torch
 
-    device = prepare(kit)
     try:
-        network = torch.jit.load(str(path), map_location=device).eval()
+        return torch.jit.load(str(path), map_location=device).eval()
     except RuntimeError as error:
         raise ModelError(f"{path} is not a file of TorchScript: {error}") from error
-    return in_batches(_transform(preprocess), network, batch=batch, device=device)
 
 
 def _transform(preprocess: Preprocess) -> Any:

@@ -47,4 +47,5 @@ STAGE = FoldStage(
     writes=FREQUENCIES,
     config=CountConfig,
     run=count,
+    version=2,
 )

@@ -139,4 +139,5 @@ STAGE = FoldStage(
     config=GatherConfig,
     run=gather,
     cut=("set",),
+    version=2,
 )

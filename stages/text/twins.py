@@ -92,8 +92,8 @@ def twins(inputs: Mapping[str, Iterable[pa.Table]], config: TwinsConfig, kit: Ki
     Raises:
         StageError: a text occurs twice.
 
-    Source: minima of hashes after Broder 1997, made as `indexes.sketch` says; banding after Leskovec, Rajaraman and Ullman, Mining of
-    Massive Datasets, section 3.4.
+    Source: minima of hashes after Broder 1997, made as `indexes.sketch` says; banding after
+    Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4.
     """
     del kit
     shelf = _Shelf()

@@ -30,6 +30,7 @@ MAX_JUNK = 0.3
 a wrong single-byte encoding stays below it, compressed data lies at 0.6."""
 
 _BATCH_BYTES = 16 << 20
+_BEGINNING = 64
 _CONTROLS = bytes((*range(9), *range(14, 32), 127))
 
 READERS: Mapping[str, Callable[[File], Iterator[Found | Rejected]]] = {
@@ -233,7 +234,9 @@ def _rows(
 def _pieces(text: _Text, pieces: list[Piece], num_words: int) -> Iterator[Mapping[str, Any]]:
     chars = [piece.start for piece in pieces]
     encoding = text.about["encoding"]
-    firsts = byte_offsets(text.data, encoding, chars).tolist() if encoding else [None] * len(pieces)
+    # where the first code point stands, behind a mark of byte order, a beginning tells as well
+    data = text.data if len(pieces) > 1 else text.data[:_BEGINNING]
+    firsts = byte_offsets(data, encoding, chars).tolist() if encoding else [None] * len(pieces)
     for number, (piece, first_byte) in enumerate(zip(pieces, firsts, strict=True)):
         own = number == 0 and text.data != text.utf8
         yield {

@@ -185,4 +185,5 @@ STAGE = MapStage(
         "works": columns("work_id mixed", WORKS),
     },
     per=("prompt_id",),
+    version=2,
 )

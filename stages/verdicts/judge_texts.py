@@ -286,4 +286,5 @@ STAGE = MapStage(
         "spans": columns(" ".join(_SPANS), SPANS),
     },
     per=("prompt_id",),
+    version=2,
 )

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stages.contract import Kit, Out, StageError
-from stages.images.ingest import STAGE, ingest, open_ingest, pdq_of
+from stages.images.hashing import pdq_of
+from stages.images.ingest import STAGE, ingest, open_ingest
 from stages.images.sources import IngestConfig, Source, SourceColumns
 from stages.sources import parquet as read_parquet
 from stages.sources.fields import text_of, year_of

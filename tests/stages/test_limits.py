@@ -1,6 +1,6 @@
 """Limits: planted truth, the closed forms, and what keeps a run from having a limit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from stages.tables import (
 )
 from stages.verdicts import limits, recognise
 from stages.verdicts.limits import LimitsConfig, bar_of, measured
+from stages.verdicts.sentences import limit_of
 
 METHOD = "adaptive_ratio"
 Row = dict[str, Any]
@@ -39,7 +40,9 @@ def unit(label: str, score: float | None, **more: Any) -> Row:
     return row | {"score": score, "excluded": None, "q": None} | more
 
 
-def copies(works: int, edits: int = 5, missed: Sequence[tuple[int, int]] = (), **more: Any) -> Any:
+def copies(
+    works: int, edits: int = 5, missed: Collection[tuple[int, int]] = (), **more: Any
+) -> Any:
     """Return the copies of some works; `missed` names work and edit."""
     blank = {"model_id": "m", "method": METHOD, "half": "train", "made_id": None, "score": 0.1}
     return [
@@ -125,6 +128,19 @@ def test_the_limit_of_the_sensitivity_holds_where_works_differ(
     assert wrong <= 0.025 * 400 + 12
 
 
+def test_works_at_the_limit_are_found() -> None:
+    """With the true recall and sensitivity, the power at the limit is 0.95 in nearly every run."""
+    rng, rho, s = np.random.default_rng(1), 0.99, 0.8
+    powers = []
+    for _ in range(40):
+        found_WE = (rng.random((200, 1)) < rho) & (rng.random((200, 6)) < s)
+        row = limit(copies(200, 6, set(zip(*np.nonzero(~found_WE), strict=True))))
+        if row["pi_95"] is not None:
+            powers.append(power_at(row["pi_95"], 1, 64, recall=rho, sensitivity=s))
+    assert len(powers) > 20
+    assert sum(power < 0.95 for power in powers) <= 2
+
+
 def test_the_mark_is_the_control_that_one_finding_more_may_not_lose_to() -> None:
     # q (R + 1) / K = 0.05 x 2 / 10 = 2 of 200: one control may lie as close, so the second is it
     units = [unit("test", 0.2, q=0.05), *TESTED[1:], *CONTROLS]
@@ -150,7 +166,7 @@ def test_a_hit_that_a_control_matches_is_no_recognition() -> None:
 
 
 def test_words_count_upwards() -> None:
-    words = {"method": "verbatim_words"}
+    words: dict[str, Any] = {"method": "verbatim_words"}
     units = [row | words | {"score": 9.0} for row in (*TESTED, *CONTROLS)]
     assert limit(copies(200, score=40.0, **words), units)["recall"] == 1.0
     assert limit(copies(200, score=9.0, **words), units)["recall"] == 0.0
@@ -181,6 +197,7 @@ def test_where_nothing_could_be_a_finding_there_is_no_limit(
 ) -> None:
     row = limit(copies(200), units, **knobs)
     assert (row["k_star"], row["pi_95"], row["pi_50"]) == (None, None, None)
+    assert row["recall"] == 1.0
     assert row["sentence"].startswith("no limit: ")
     assert why in row["sentence"]
 
@@ -224,6 +241,16 @@ def test_imported_generations_have_no_limit() -> None:
 def test_secondary_methods_have_no_limit_of_their_own() -> None:
     other = [unit("test", 0.1, method="clip", primary=False)]
     assert limit(copies(200), [*TESTED, *CONTROLS, *other])["method"] == METHOD
+
+
+def test_shares_in_sentences_are_rounded_to_the_careful_side() -> None:
+    row = {"n": 64, "k_star": 1, "pi_95": 0.04701, "pi_50": 0.01, "recall": 1.0, "num_works": 100}
+    row |= {"recall_low": 0.96389, "sensitivity_low": 0.7}
+    said = limit_of(row)
+    assert ("4.8 % of seeds" in said, "96.3 % of works" in said, "70.0 % of" in said) == (True,) * 3
+    assert limit_of(row | {"k_star": None, "pi_95": None}).startswith("no limit: nothing more")
+    weak = limit_of(row | {"pi_95": None, "pi_50": None, "sensitivity_low": 0.01})
+    assert weak.endswith("no more than 1.0 % of copies are surely recognised")
 
 
 def test_edits_are_told_apart() -> None:
@@ -299,7 +326,8 @@ def test_a_copy_that_is_missing_counts_as_missed_and_an_edit_nobody_made_does_no
     assert rows["w1"]["made_id"] is None
 
 
-@pytest.mark.parametrize(("named", "hit"), [(True, True), (False, False)])
-def test_being_led_by_the_caption_counts_only_where_captions_lead(named: bool, hit: bool) -> None:
-    rows = recognised([seen(0, 0.5, via="caption"), seen(1, 0.5)], named=named)
-    assert (rows["w0"]["hit"], rows["w1"]["hit"]) == (hit, True)
+def test_being_led_by_the_caption_counts_only_where_captions_lead() -> None:
+    matches = [seen(0, 0.5, via="caption"), seen(1, 0.5)]
+    found = {named: recognised(matches, named=named) for named in (True, False)}
+    assert [found[named]["w0"]["hit"] for named in (True, False)] == [True, False]
+    assert found[False]["w1"]["hit"]

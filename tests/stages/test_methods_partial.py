@@ -98,12 +98,19 @@ def test_plain_pictures_do_not_match() -> None:
     assert find(ramps, [ramps]) == [None]
 
 
-def test_works_are_answered_in_order_and_ranked_by_bits() -> None:
+def test_works_are_answered_in_order_and_ranked() -> None:
     work = drawing(1)
     truth = planted(work, drawing(101), 1, flip=True)
     scores = partial.to_each(truth.made, np.stack([drawing(7), work, drawing(8)]))
     assert np.argmax([score or 0 for score in scores]) == 1
     assert find(truth.made, []) == []
+
+
+def test_pixels_in_another_unit_are_refused() -> None:
+    with pytest.raises(ValueError, match="8 bits, got float64"):
+        find(drawing(1) / 255, [drawing(1)])
+    with pytest.raises(ValueError, match="8 bits, got float64"):
+        find(drawing(1), [drawing(1) / 255])
 
 
 def test_small_pictures_are_no_fault() -> None:

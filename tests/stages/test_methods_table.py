@@ -1,4 +1,6 @@
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,16 @@ def test_a_line_without_a_module_cannot_be_loaded() -> None:
 def test_the_table_is_in_its_room() -> None:
     for method in METHODS.values():
         assert (ROOM / f"{method.function.partition(':')[0]}.py").is_file()
+
+
+def test_a_case_can_look_names_up_without_anything_heavy() -> None:
+    heavy = "[name for name in ('numpy', 'torch') if name in sys.modules]"
+    code = f"import sys, stages.methods.table; print({heavy})"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOM.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"

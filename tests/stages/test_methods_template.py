@@ -139,7 +139,9 @@ def test_the_line_of_the_table_takes_the_smallest_ratio() -> None:
     assert template.to_each(drawings(4, 3), works) == [None] * 60
 
 
-def test_another_size_is_refused() -> None:
+def test_another_size_or_unit_is_refused() -> None:
+    with pytest.raises(ValueError, match="8 bits, got float64"):
+        find(WORKS[:3] / 255, WorksView.one_each(WORKS))
     with pytest.raises(ValueError, match="expected generations of 3072 values"):
         find(np.zeros((3, 8, 8, 3), np.uint8), WorksView.one_each(WORKS))
 

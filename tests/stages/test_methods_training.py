@@ -201,3 +201,16 @@ def test_webster_template_does_not_see_what_the_mask_leaves_out() -> None:
     keep[0, :128] = True
     assert webster.tv(np.zeros_like(picture), picture[None], keep) == [0]
     assert webster.tv(np.zeros_like(picture), picture[None], ~keep) == [196_608]
+
+
+def test_websters_mask_drops_specks_and_counts_the_channels_together() -> None:
+    left = np.full((256, 256, 3), 100, np.uint8)
+    right = left.copy()
+    # 0.03 is 7.65 levels, summed: 2 + 2 + 3 stay, 3 + 3 + 2 do not
+    right[:, :128] += np.array([2, 2, 3], np.uint8)
+    right[:, 128:] += np.array([3, 3, 2], np.uint8)
+    right[100:102, 200:202] = 100
+    mask = webster.mask_between(left, right)
+    assert mask[:, :128].all()
+    assert not mask[:, 128:].any(), "a square of 2 pixels is a speck"
+    assert webster.mask_between(left, left).all()

@@ -171,6 +171,36 @@ def test_alignment_of_very_uneven_texts_stays_at_the_passages() -> None:
     assert best_alignment(made, whole, found) == (Stretch(0, 9, 20),)
 
 
+def test_a_long_text_that_shares_a_phrase_is_not_read_whole() -> None:
+    rng = random.Random(6)
+    book = rng.choices(UNIQUE, k=40_000)
+
+    def whole(output: list[str], text: list[str], least: int) -> bool:
+        lexicon = Lexicon()
+        made, work = Wording(" ".join(output), lexicon), Wording(" ".join(text), lexicon)
+        none = np.zeros(len(made), np.bool_)
+        runs = scan(Query.of(made.words), work.words)
+        runs_R3 = np.stack([runs.output_word_R, runs.text_word_R, runs.words_R], axis=1)
+        found = overlap(made, work, runs_R3=runs_R3.astype(np.int64), echoed_N=none)
+        m = measure(made, work, found, least=least)
+        full = measure(made, work, found)
+        assert full.whole
+        if not m.whole:
+            assert (m.rouge_l, m.jaccard) == (0, 0) < (full.rouge_l, full.jaccard)
+        names = ("run_words", "words_8", "words_13", "near_words", "acs_words", "echoed_words")
+        assert [getattr(m, n) for n in names] == [getattr(full, n) for n in names]
+        return m.whole
+
+    foreign = [f"x{n}" for n in range(100)]
+    phrase = [*foreign[:50], *book[30_000:30_012], *foreign[50:]]
+    assert not whole(phrase, book, 13)
+    assert whole(phrase, book, 12)
+    assert whole([*foreign, *book[7:20]], book, 13)
+    assert whole(phrase, book[29_000:31_000], 13)
+    edited = [w if n % 7 else "x" for n, w in enumerate(book[500:560])]
+    assert whole([*foreign, *edited], book, 13)
+
+
 def test_what_the_prompt_has_too_is_left_out_of_every_measure() -> None:
     text = " ".join(UNIQUE[:200])
     m = measured(text, text, prompt=text)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from indexes.query import Query
 from indexes.runs import scan
 from indexes.words import normal, split
+from stages.measures import selection
+from stages.measures.chaining import Stretch
 from stages.measures.echoes import echoed
 from stages.measures.levels import level
 from stages.measures.order import Placed, in_order
@@ -295,3 +297,18 @@ def test_text_that_repeats_itself_stays_small(unit: list[str]) -> None:
 @pytest.mark.parametrize(("output", "text"), [("", ""), ("", "a b"), ("a", ""), ("...", "\ufffd")])
 def test_texts_without_words_share_nothing(output: str, text: str) -> None:
     assert found(output, text).passages == ()
+
+
+def test_equal_letters_are_no_equal_words_where_a_line_end_joins_them() -> None:
+    made, whole, _ = wordings("b-\nc d- e", "b- c d-\ne")
+    assert made.text.split() == whole.text.split()
+    assert selection.same_words(made, whole, Stretch(0, 0, 3)).tolist() == [False] * 3
+
+
+@given(st.text("ab-\u00ad\u200b\u2019' \n\r\u00a0\u0301", max_size=24), st.randoms())
+def test_words_of_equal_letters_are_compared_by_their_forms(text: str, rng: random.Random) -> None:
+    other = "".join(rng.choice(" \n") if sign.isspace() else sign for sign in text)
+    made, whole, _ = wordings(text, other)
+    words = min(len(made), len(whole))
+    same = selection.same_words(made, whole, Stretch(0, 0, words))
+    assert same.tolist() == (made.ids(0, words) == whole.ids(0, words)).tolist()

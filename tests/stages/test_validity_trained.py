@@ -52,6 +52,7 @@ def planted_asking(times: list[int], own: list[float], best: list[int] | None = 
         "own": own,
         "joint": own,
         "best": best or units,
+        "own_nearest": [0.25] * len(times),
     }
 
 
@@ -160,6 +161,16 @@ def test_merged_units_and_matches_in_controls_are_no_findings() -> None:
     best[null] = control + 1000
     shown = asking.examine(planted_asking(times, [*low, 5, 5, 5, 5, 5, 5], best), plan, "joint")
     assert asking.count(shown, 0.2, [16])["found"] == 5
+
+
+def test_a_unit_whose_own_work_is_never_nearest_can_be_left_out() -> None:
+    plan = replace(SMALL, controls=20)
+    told = planted_asking([0] * 30 + [16] * 6, [*(i / 100 for i in range(30)), 5, 5, 5, 5, 5, 5])
+    told["own_nearest"][30] = 0.0
+    examined = asking.examine(told, plan, "own_if_nearest")
+    assert examined.p_K[-6:] == pytest.approx([1.0] + [1 / 21] * 5)
+    assert asking.count(examined, 0.2, [16])["found"] == 5
+    assert asking.count(asking.examine(told, plan, "own"), 0.2, [16])["found"] == 6
 
 
 def test_small_nulls_follow_their_exact_law_and_a_leak_does_not() -> None:

@@ -513,6 +513,9 @@ def check_pieces(rows: list[dict[str, Any]], data: bytes, margin: int) -> None:
         assert np.array_equal(inside.hashes_N, words.hashes_N[wanted])
         assert np.array_equal(inside.starts_N + first, words.starts_N[wanted])
         assert np.array_equal(inside.ends_N + first, words.ends_N[wanted])
+        sampled = row["samples"] or inside.starts_N[::64].tolist()
+        assert sampled == inside.starts_N[::64].tolist()
+        assert (row["samples"] is None) == (len(inside.starts_N) <= 512)
         stop = words.starts_N[row["own_to"]] if row["own_to"] < num_words else len(text)
         whole += row["text"][len(whole) - first : stop - first]
     assert whole == text
