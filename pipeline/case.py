@@ -26,6 +26,7 @@ from stages.images.losses import LossesConfig
 from stages.images.plant import PlantConfig
 from stages.images.prompts import PromptsConfig
 from stages.images.sample import SampleConfig
+from stages.images.scoring import ScoreConfig
 from stages.images.search import SearchConfig
 from stages.images.sources import IngestConfig
 from stages.images.triage import TriageConfig
@@ -45,6 +46,7 @@ from stages.text.write import WriteConfig
 from stages.verdicts.blindfold import BlindConfig
 from stages.verdicts.calibrate import CalibrateConfig
 from stages.verdicts.flag import FlagConfig
+from stages.verdicts.flag_regions import FlagRegionsConfig
 from stages.verdicts.judge_texts import JudgeTextsConfig
 from stages.verdicts.limits import LimitsConfig
 from stages.verdicts.standing import AssessConfig
@@ -118,6 +120,10 @@ class Case:
 
     compare: CompareConfig = field(default_factory=CompareConfig)
     """Pixel comparison of candidate pairs."""
+
+    score: ScoreConfig | None = None
+    """Further methods by name, and the verdicts `template` and `partial`; none by default, because
+    they cost more than everything else behind the sampling."""
 
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
     """How thresholds are set on the controls."""
@@ -197,6 +203,11 @@ class Case:
             config = PlantConfig(model=entry.model, height=entry.height, width=entry.width)
             first.setdefault(config, name)
         return {name: config for config, name in first.items()}
+
+    @property
+    def flag_regions(self) -> FlagRegionsConfig:
+        """When a layout or a region becomes a candidate: as `flag` has it."""
+        return FlagRegionsConfig(min_hits=self.flag.min_hits)
 
     @property
     def limits(self) -> LimitsConfig:

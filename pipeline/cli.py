@@ -37,6 +37,14 @@ VERBS: dict[str, tuple[str, str]] = {
         "say which works of a case hold the words of a text",
         "palimpsest find-text output.txt mycase.yaml",
     ),
+    "verify": (
+        "say whether a bundle is intact, its signer known, its time attested",
+        "palimpsest verify EB-tiny-20261122-1 --signers allowed_signers --tsa-root tsa-root.pem",
+    ),
+    "stamp": (
+        "ask a timestamp authority when a bundle was signed, and keep its answer in the bundle",
+        "palimpsest stamp EB-tiny-20261122-1 --tsa https://tsa.example/ --tsa-root tsa-root.pem",
+    ),
     "check": ("read every file again and compare digests", "palimpsest check mycase.yaml"),
     "gc": ("remove superseded parts and litter", "palimpsest gc mycase.yaml"),
 }
@@ -60,8 +68,8 @@ def parser() -> argparse.ArgumentParser:
             epilog=f"example:\n  {example}\n\n{EXIT_CODES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if name == "compare-text":
-            _add_files(verb)
+        if name in TAKE_NO_CASE:
+            TAKE_NO_CASE[name](verb)
             continue
         if name == "lookup":
             verb.add_argument("name", metavar="NAME", help="artist or author, as people write it")
@@ -87,6 +95,46 @@ def _add_files(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--html", metavar="PATH", help="write a page with both texts side by side")
     verb.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def _add_bundle(verb: argparse.ArgumentParser) -> None:
+    """Give a verb a bundle instead of a case."""
+    verb.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
+    verb.add_argument(
+        "--tsa-root",
+        metavar="PEM",
+        action="append",
+        default=[],
+        help="root certificates of timestamp authorities that you know, not from the bundle",
+    )
+    verb.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
+def _add_verify(verb: argparse.ArgumentParser) -> None:
+    """Give `verify` its arguments."""
+    _add_bundle(verb)
+    verb.add_argument(
+        "--signers", metavar="FILE", help="allowed_signers that you were sent, not from the bundle"
+    )
+
+
+def _add_stamp(verb: argparse.ArgumentParser) -> None:
+    """Give `stamp` its arguments."""
+    _add_bundle(verb)
+    verb.add_argument(
+        "--tsa", metavar="URL", action="append", required=True, help="authority; may be repeated"
+    )
+    verb.add_argument(
+        "--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for each"
+    )
+
+
+TAKE_NO_CASE: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "compare-text": _add_files,
+    "verify": _add_verify,
+    "stamp": _add_stamp,
+}
+"""Verbs that take something else than a case -> what gives them their arguments."""
 
 
 def _version() -> str:
@@ -128,6 +176,10 @@ def _answer(asked: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
         from pipeline.compare_text import compare_text
 
         return compare_text(asked)
+    if asked.verb in {"verify", "stamp"}:
+        from pipeline.evidence.verbs import stamp_bundle, verify_bundle
+
+        return verify_bundle(asked) if asked.verb == "verify" else stamp_bundle(asked)
     if asked.verb == "find-text":
         from pipeline.find_text import find_text
 

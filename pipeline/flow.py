@@ -22,6 +22,7 @@ from stages.images import (
     probes,
     prompts,
     sample,
+    score,
     search,
     triage,
 )
@@ -51,6 +52,7 @@ from stages.verdicts import (
     confirm,
     credit_texts,
     flag,
+    flag_regions,
     judge_texts,
     lean,
     limits,
@@ -171,6 +173,17 @@ FLOW = (
         writes="made.matches",
     ),
     Step(
+        run=score.STAGE,
+        reads={
+            "images": ("made.sampled", "made.adopted"),
+            "matches": ("made.matches",),
+            "prompts": ("made.prompts",),
+        },
+        uses={"pixels": ("input.pixels",), "originals": ("train.images", "control.images")},
+        writes="made.scores",
+        given="score",
+    ),
+    Step(
         run=calibrate.STAGE,
         reads={
             "matches": ("made.matches",),
@@ -190,6 +203,17 @@ FLOW = (
         uses={"thresholds": ("made.thresholds",), "works": ("input.works",)},
         writes="made.candidates",
     ),
+    Step(
+        run=flag_regions.STAGE,
+        reads={
+            "prompts": ("made.prompts",),
+            "matches": ("made.matches",),
+            "scores": ("made.scores",),
+        },
+        uses={"controls": ("made.scores",), "works": ("input.works",)},
+        writes="made.region_candidates",
+        given="score",
+    ),
     # how they stand against the controls
     Step(
         run=assess.STAGE,
@@ -197,13 +221,14 @@ FLOW = (
             "units": ("made.units",),
             "made": ("made.sampled", "made.adopted"),
             "matches": ("made.matches",),
+            "scores": ("made.scores",),
         },
         writes="made.assessments",
     ),
     Step(
         run=confirm.STAGE,
         reads={
-            "candidates": ("made.candidates",),
+            "candidates": ("made.candidates", "made.region_candidates"),
             "units": ("made.units",),
             "assessments": ("made.assessments",),
             "blind": ("made.blind",),

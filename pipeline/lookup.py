@@ -17,13 +17,15 @@ import pyarrow.compute as pc
 from indexes.names import Names, Person
 from pipeline.lookup_kinds import KINDS, READS, TEXT_READS, Kind, Pair, Piece
 from stages.contract import Reader
+from stages.verdicts.sentences import family_of, within_family
 
 Row = Mapping[str, Any]
 
-__all__ = ["READS", "TEXT_READS", "FoundWork", "Judgement", "LookupResult", "lookup"]
+__all__ = ["READS", "TEXT_READS", "Family", "FoundWork", "Judgement", "LookupResult", "lookup"]
 
 _OF_FINDING = ("finding_id", "k_low", "k_high", "score", "threshold", "control_best", "reason")
 _OF_PAIR = ("best_made_id", "neighbor_id")
+_OF_FAMILY = ("artist", "artist_units", "artist_q")
 _BACK = ("verbatim", "verbatim_text", "near_text")
 
 
@@ -64,8 +66,41 @@ class Judgement:
     finding_id: str | None
     """The finding, None if nobody looked."""
 
+    q: float | None
+    """False discovery rate within the list of this artist alone; None if the work was not tested.
+    The q of the whole run, which the reason may name, does not belong to this list."""
+
+    standing: str
+    """What that q means; empty without one."""
+
     pair: Pair | None
     """The pair with the best score, None unless the work came back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """The tested units of one artist or author, as a family of their own."""
+
+    artist: str
+    """Name as the source writes it."""
+
+    kind: str
+    """`image` or `text`."""
+
+    model_id: str
+    """Digest of the model."""
+
+    method: str
+    """Measure that the units are tested by."""
+
+    units: int
+    """Tested units."""
+
+    q: float
+    """False discovery rate, over artists, of a list of artists that holds this one."""
+
+    standing: str
+    """What that q means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +156,9 @@ class LookupResult:
     control: tuple[FoundWork, ...]
     """Works among the controls."""
 
+    families: tuple[Family, ...]
+    """How the tested units under these names stand, by name, model and measure."""
+
     suggestions: tuple[str, ...]
     """Names that are like it, likest first; never an answer."""
 
@@ -143,6 +181,7 @@ def lookup(name: str, data: Mapping[str, Reader]) -> LookupResult:
         names=names,
         train=tuple(work for work in works if work.half == "train"),
         control=tuple(work for work in works if work.half == "control"),
+        families=tuple(family for kind in kinds for family in _families(kind, names, data)),
         suggestions=tuple(suggestion.person.name for suggestion in answer.suggestions),
     )
 
@@ -181,7 +220,7 @@ def _judgements(
 ) -> Mapping[str, list[Judgement]]:
     """Return the judgement of every model on each work."""
     works = pa.array(sorted(wanted), pa.large_string())
-    rows = data[kind.credits].read(["model_id", "work_id", "verdict", "k", "n", "finding_id"])
+    rows = data[kind.credits].read(["model_id", "work_id", "verdict", "k", "n", "finding_id", "q"])
     strongest = rows.filter(pc.is_in(rows["work_id"], value_set=works)).to_pylist()
     ids = [row["finding_id"] for row in strongest if row["finding_id"] is not None]
     found = data[kind.findings].take(ids, (*_OF_FINDING, *_OF_PAIR)).to_pylist()
@@ -193,9 +232,35 @@ def _judgements(
         finding = by_id.get(row["finding_id"], _NOTHING)
         said = {name: finding[name] for name in _OF_FINDING} | {"finding_id": row["finding_id"]}
         counts = {name: row[name] for name in ("model_id", "verdict", "k", "n")}
+        said |= {"q": row["q"], "standing": "" if row["q"] is None else within_family(row["q"])}
         pair = pairs.get(row["finding_id"])
         out[row["work_id"]].append(Judgement(**counts, **said, pair=pair))
     return out
+
+
+def _families(kind: Kind, names: Sequence[str], data: Mapping[str, Reader]) -> list[Family]:
+    """Return how the artists stand whose works were tested, by name, model and measure."""
+    rows = data[kind.credits].read(["model_id", "finding_id", *_OF_FAMILY])
+    wanted = pc.is_in(rows["artist"], value_set=pa.array(names, pa.large_string()))
+    tested = rows.filter(pc.and_(wanted, pc.is_valid(rows["artist_q"]))).to_pylist()
+    ids = [row["finding_id"] for row in tested]
+    methods = data[kind.findings].take(ids, ["method"])["method"].to_pylist() if ids else []
+    found = {
+        (row["artist"], row["model_id"], method): row
+        for row, method in zip(tested, methods, strict=True)
+    }
+    return [
+        Family(
+            artist=artist,
+            kind=kind.name,
+            model_id=model_id,
+            method=method,
+            units=row["artist_units"],
+            q=row["artist_q"],
+            standing=family_of(row["artist_units"], row["artist_q"]),
+        )
+        for (artist, model_id, method), row in sorted(found.items())
+    ]
 
 
 _NOTHING: Row = {

@@ -7,9 +7,17 @@ from typing import Any
 from pipeline.compare_text_lines import shown
 from pipeline.lookup import FoundWork, Judgement, LookupResult
 from pipeline.lookup_kinds import Pair
+from stages.verdicts.trials import foreign
 
 _MOST = 160
 _MODEL = 24
+
+METHODS = {
+    "adaptive_ratio": "images by adaptive ratio",
+    "verbatim_words": "texts by the longest run",
+    "near_words": "texts by the largest near-verbatim block",
+}
+"""Measure -> what is tested by it."""
 
 
 def as_json(result: LookupResult) -> dict[str, Any]:
@@ -40,9 +48,14 @@ def _lines(result: LookupResult) -> Iterator[str]:
     examined = sum(any(j.n for j in work.judgements) for work in result.train)
     back = [work for work in result.train if work.came_back]
     yield (
-        f"{len(result.train)} works in the training set, {examined} examined,"
-        f" {len(back)} came back; {len(result.control)} among the controls"
+        f"{_works(len(result.train))} under test, {examined} examined, {len(back)} came back;"
+        f" {len(result.control)} among the controls"
     )
+    for family in result.families:
+        told = f"{shown(family.artist)}, {METHODS.get(family.method, family.method)}"
+        yield f"{told}, model {family.model_id[:_MODEL]}: {family.standing}"
+    if result.train and not result.families:
+        yield "no unit of theirs was tested, so no q stands behind the name"
     for work in back:
         yield ""
         yield from _work(work)
@@ -59,7 +72,7 @@ def _work(work: FoundWork) -> Iterator[str]:
         if judgement.pair is not None:
             yield from _pair(judgement.pair)
     if len(work.places) > 1:
-        yield f"  {len(work.places)} {work.kind}s of it are in the set"
+        yield f"  {len(work.places)} {work.kind}s of it are known"
 
 
 def _pair(pair: Pair) -> Iterator[str]:
@@ -84,8 +97,15 @@ def _judged(judgement: Judgement) -> str:
     text = f"{judgement.verdict}: {judgement.k} of {judgement.n} {made}"
     if judgement.k_low is not None and judgement.k_high is not None:
         text += f", 95 % interval {judgement.k_low:.0%} to {judgement.k_high:.0%}"
-    return text + f", model {judgement.model_id[:_MODEL]}{_calibrated(judgement)}"
+    return text + f", model {judgement.model_id[:_MODEL]}; {_stands(judgement)}"
 
 
-def _calibrated(judgement: Judgement) -> str:
-    return "; not yet calibrated" if judgement.verdict == "verbatim" else ""
+def _stands(judgement: Judgement) -> str:
+    """Return how a work stands, or why nothing can be said of that."""
+    if foreign(judgement.model_id):
+        return "existence only: made elsewhere, so k of n is no rate and no p or q exists"
+    return judgement.standing or "no q: it belongs to no unit that was tested for this artist"
+
+
+def _works(number: int) -> str:
+    return "1 work" if number == 1 else f"{number} works"

@@ -20,7 +20,7 @@ from pipeline.report import Summary
 from pipeline.report_exhibits import Exhibit
 from pipeline.report_null import NULL_WIDTH
 from pipeline.report_pictures import GAIN, Album, Plate, plate_of
-from pipeline.report_proof import load_proof
+from pipeline.report_proof import ENOUGH_MODELS, load_proof, rate
 from pipeline.report_scores import HALF_HEIGHT, WIDTH, draw_scores
 from pipeline.report_settings import WORDS
 from pipeline.report_standing import StandingSummary, remarks
@@ -102,6 +102,7 @@ def render(
         sentences=sentences,
         remarks=remarks,
         proof=load_proof(),
+        enough_models=ENOUGH_MODELS,
     )
     return html.lstrip()
 
@@ -126,6 +127,7 @@ def _pages() -> Environment:
         duration=duration,
         tiny=tiny,
         begin=begin,
+        rate=rate,
     )
     return pages
 

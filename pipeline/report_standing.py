@@ -14,6 +14,7 @@ from pipeline.report_null import Drawing, draw_null
 from stages.contract import Reader, Table
 from stages.statistics.discovery import expected_false, fewest_findings, needed_controls
 from stages.tables import ASSESSMENTS, BLIND, LEANINGS, LIMITS
+from stages.verdicts.measures import larger
 from stages.verdicts.sentences import none_closer
 
 Row = Mapping[str, Any]
@@ -35,9 +36,6 @@ NAMES = {
     "near_words": "matched words of the largest near-verbatim block",
 }
 """Method -> what its score is, on an axis."""
-
-LARGER = frozenset({"clip", "verbatim_words", "near_words"})
-"""Methods whose larger score lies closer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +165,7 @@ def _standing(rows: Sequence[Row], q: float, limit: Row | None) -> Standing:
     found = [row for row in tested if row["q"] is not None and row["q"] <= q]
     out = {row["unit_id"] for row in found}
     method = first["method"]
-    nearer = max if method in LARGER else min
+    nearer = max if larger(method) else min
     return Standing(
         model_id=first["model_id"],
         method=method,
@@ -185,7 +183,7 @@ def _standing(rows: Sequence[Row], q: float, limit: Row | None) -> Standing:
             _scores(row for row in tested if row["unit_id"] not in out),
             _scores(found),
             _scores(controls),
-            larger=method in LARGER,
+            larger=larger(method),
         )
         if first["primary"]
         else None,
@@ -208,7 +206,7 @@ def remarks(finding: Row) -> list[str]:
     >>> remarks(row)
     ['no control stood against it']
     """
-    parts = finding["reason"].split("; ")[1:]
+    parts: list[str] = finding["reason"].split("; ")[1:]
     if finding["p"] is None:
         return parts
     said = {*none_closer(finding).split("; "), f"q {finding['q']:.3g}"}

@@ -205,3 +205,10 @@ def encode_png(rgb_HWC: NDArray[np.uint8]) -> bytes:
     out = BytesIO()
     Image.fromarray(rgb_HWC).save(out, "PNG", compress_level=1)
     return out.getvalue()
+
+
+def encode_mask(mask_HW: NDArray[np.bool_]) -> bytes:
+    """Return a mask as PNG of one bit, white where it is set."""
+    out = BytesIO()
+    Image.fromarray(mask_HW).save(out, "PNG")
+    return out.getvalue()

@@ -57,7 +57,7 @@ class Tools(NamedTuple):
     """The knobs and the opened pixel index."""
 
     config: CompareConfig
-    index: Squares
+    pixels: Squares
 
 
 class Question(NamedTuple):
@@ -92,13 +92,13 @@ def compare(inputs: Mapping[str, pa.Table], tools: Tools) -> Out:
     rows: list[dict[str, Any]] = []
     rejected: list[Rejected] = []
     questions = list(_questions(inputs))
-    block = max(1, _BLOCK_VALUES // max(1, len(tools.index.squares_RD)))
+    block = max(1, _BLOCK_VALUES // max(1, len(tools.pixels.squares_RD)))
     for start in range(0, len(questions), block):
         asked, squares_QD = _decoded(questions[start : start + block], tools, rejected)
-        sums_QN = squared_differences(squares_QD, tools.index.squares_RD)[:, tools.index.row_N]
+        sums_QN = squared_differences(squares_QD, tools.pixels.squares_RD)[:, tools.pixels.row_N]
         for question, square_D, sums_N in zip(asked, squares_QD, sums_QN, strict=True):
             rows.extend(_matches(question, square_D, sums_N, tools))
-            if missing := {*question.similarity, *question.captions} - tools.index.works.keys():
+            if missing := {*question.similarity, *question.captions} - tools.pixels.works.keys():
                 message = f"works without pixels: {', '.join(sorted(missing))}"
                 rejected.append(Rejected(question.row["image_id"], "missing-work", message))
     return Out(MATCHES.of_rows(rows), rejected)
@@ -122,11 +122,11 @@ def _decoded(
     questions: Sequence[Question], tools: Tools, rejected: list[Rejected]
 ) -> tuple[list[Question], Bytes]:
     kept: list[Question] = []
-    squares_QD = np.empty((len(questions), tools.index.squares_RD.shape[1]), np.uint8)
+    squares_QD = np.empty((len(questions), tools.pixels.squares_RD.shape[1]), np.uint8)
     for question in questions:
         try:
             rgb_HWC = decode(question.row["bytes"], max_pixels=MAX_PIXELS_EVER).rgb_HWC
-            squares_QD[len(kept)] = resize(rgb_HWC, tools.index.side).ravel()
+            squares_QD[len(kept)] = resize(rgb_HWC, tools.pixels.side).ravel()
         except DecodeError as error:
             rejected.append(Rejected(question.row["image_id"], error.code, str(error)))
         else:
@@ -138,14 +138,16 @@ def _matches(
     question: Question, square_D: Bytes, sums_N: Floats, tools: Tools
 ) -> Iterator[dict[str, Any]]:
     config = tools.config
-    l2_W = root_mean(nearest_of_each(sums_N, tools.index.starts_W), len(square_D))
+    l2_W = root_mean(nearest_of_each(sums_N, tools.pixels.starts_W), len(square_D))
     named = {
         "descriptor": {
-            tools.index.works[name] for name in question.similarity if name in tools.index.works
+            tools.pixels.works[name] for name in question.similarity if name in tools.pixels.works
         },
-        "pixels": set(nearest_of_each_kind(l2_W, tools.index.kinds_W, config.num_nearest).tolist()),
+        "pixels": set(
+            nearest_of_each_kind(l2_W, tools.pixels.kinds_W, config.num_nearest).tolist()
+        ),
         "caption": {
-            tools.index.works[name] for name in question.captions if name in tools.index.works
+            tools.pixels.works[name] for name in question.captions if name in tools.pixels.works
         },
     }
     works = sorted(set().union(*named.values()), key=lambda work: (l2_W[work], work))
@@ -153,18 +155,18 @@ def _matches(
     # float32 as in the table, so that "best" means what a reader of the table sees
     ratio_f32 = [None if ratio is None else float(np.float32(ratio)) for ratio in ratios]
     best = min((ratio for ratio in ratio_f32 if ratio is not None), default=None)
-    nearest = [tools.index.nearest_image(sums_N, work) for work in works]
-    shape = (tools.index.side, tools.index.side, 3)
-    others = tools.index.squares_RD[tools.index.row_N[nearest]].reshape(-1, *shape)
+    nearest = [tools.pixels.nearest_image(sums_N, work) for work in works]
+    shape = (tools.pixels.side, tools.pixels.side, 3)
+    others = tools.pixels.squares_RD[tools.pixels.row_N[nearest]].reshape(-1, *shape)
     tiled = tiled_l2_to_each(square_D.reshape(shape), others)
-    work_ids = list(tools.index.works)
+    work_ids = list(tools.pixels.works)
     asked = ("model_id", "prompt_id", "sample", "phase")
     for place, work in enumerate(works):
         yield {name: question.row[name] for name in asked} | {
             "made_id": question.row["image_id"],
             "work_id": work_ids[work],
-            "half": tools.index.halves[nearest[place]],
-            "neighbor_id": tools.index.image_ids[nearest[place]],
+            "half": tools.pixels.halves[nearest[place]],
+            "neighbor_id": tools.pixels.image_ids[nearest[place]],
             "via": "+".join(reason for reason, found in named.items() if work in found),
             "similarity": question.similarity.get(work_ids[work]),
             "l2": l2_W[work],

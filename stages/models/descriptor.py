@@ -92,10 +92,10 @@ def open_alone(path: Path, kit: Kit) -> Callable[[NDArray[np.float32]], NDArray[
         import torch
 
         with torch.inference_mode():
-            vector_1D = network(torch.from_numpy(picture_CHW)[None].to(device))
-        if not isinstance(vector_1D, torch.Tensor) or vector_1D.shape[:-1] != (1,):
+            vectors_qd = network(torch.from_numpy(picture_CHW)[None].to(device))
+        if not isinstance(vectors_qd, torch.Tensor) or vectors_qd.shape[:-1] != (1,):
             raise ModelError(f"{path}: expected a tensor [1, D] of one picture")
-        found: NDArray[np.float32] = vector_1D.float().cpu().numpy()[0]
+        found: NDArray[np.float32] = vectors_qd.float().cpu().numpy()[0]
         return found
 
     return describe

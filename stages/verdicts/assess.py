@@ -1,18 +1,21 @@
 """Assess: how near each unit of images came to its own works, beside the control units."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.contract import FoldStage, Kit, Out, columns
-from stages.tables import ASSESSMENTS, GENERATIONS, MATCHES, UNITS
+from stages.tables import ASSESSMENTS, GENERATIONS, MATCHES, SCORES, UNITS
+from stages.verdicts.measures import measure_of
 from stages.verdicts.standing import (
     PLACE,
     AssessConfig,
     Close,
     Measure,
     Roll,
+    Row,
+    Unit,
     confirmations,
     keep,
     standing,
@@ -20,12 +23,14 @@ from stages.verdicts.standing import (
 from stages.verdicts.trials import CONFIRMATION
 
 COLUMNS = {
-    "adaptive_ratio": Measure("adaptive_ratio", larger=False, primary=True),
-    "similarity": Measure("clip", larger=True, primary=False),
-    "l2": Measure("l2", larger=False, primary=False),
-    "tiled_l2": Measure("tiled_l2", larger=False, primary=False),
+    "adaptive_ratio": measure_of("adaptive_ratio"),
+    "similarity": measure_of("clip"),
+    "l2": measure_of("l2"),
+    "tiled_l2": measure_of("tiled_l2"),
 }
 """Column of MATCHES -> method."""
+
+Closest = dict[tuple[str, str], dict[str, Close]]
 
 
 def assess(
@@ -34,7 +39,7 @@ def assess(
     """Yield how each unit stands against the control units, by every measure.
 
     Args:
-        inputs: `units` UNITS, `made` GENERATIONS, `matches` MATCHES.
+        inputs: `units` UNITS, `made` GENERATIONS, `matches` MATCHES, `scores` SCORES.
         config: the level.
         kit: not used.
 
@@ -45,17 +50,37 @@ def assess(
     """
     del kit
     roll, counts = Roll(inputs["units"], config), confirmations(inputs["made"])
-    closest: dict[tuple[str, str], dict[str, Close]] = {}
-    for batch in inputs["matches"]:
+    closest: Closest = {}
+    for row, unit in _judged(inputs["matches"], roll, counts):
+        for name, measure in COLUMNS.items():
+            if row[name] is not None:
+                keep(closest, measure, unit, Close.of(row, row[name]))
+    asked: dict[str, Measure] = {}
+    for row, unit in _judged(_named(inputs["scores"], asked), roll, counts):
+        if row["score"] is not None:
+            keep(closest, asked[row["method"]], unit, Close.of(row, row["score"]))
+    measures = [*COLUMNS.values(), *(asked[name] for name in sorted(asked))]
+    rows = standing(roll, counts, closest, measures, config)
+    yield Out(ASSESSMENTS.of_rows(list(rows)))
+
+
+def _judged(
+    batches: Iterable[pa.Table], roll: Roll, counts: Collection[str]
+) -> Iterator[tuple[Row, Unit]]:
+    """Yield the rows that score a unit, with the unit."""
+    for batch in batches:
         for row in batch.filter(pc.equal(batch["phase"], CONFIRMATION)).to_pylist():
             unit = roll.unit_of(row["prompt_id"], row["work_id"])
-            if unit is None or row["model_id"] not in counts:
-                continue
-            for name, measure in COLUMNS.items():
-                if row[name] is not None:
-                    keep(closest, measure, unit, Close.of(row, row[name]))
-    rows = standing(roll, counts, closest, list(COLUMNS.values()), config)
-    yield Out(ASSESSMENTS.of_rows(list(rows)))
+            if unit is not None and row["model_id"] in counts:
+                yield row, unit
+
+
+def _named(batches: Iterable[pa.Table], asked: dict[str, Measure]) -> Iterator[pa.Table]:
+    """Yield the batches, and note every method in them, also one that scores nothing."""
+    for batch in batches:
+        for name in pc.unique(batch["method"]).to_pylist():
+            asked.setdefault(name, measure_of(name))
+        yield batch
 
 
 STAGE = FoldStage(
@@ -64,6 +89,7 @@ STAGE = FoldStage(
         "units": columns("work_id unit_id label prompt_ids", UNITS),
         "made": columns("model_id prompt_id phase", GENERATIONS),
         "matches": columns(" ".join(PLACE) + " phase " + " ".join(COLUMNS), MATCHES),
+        "scores": columns(" ".join(PLACE) + " phase method score", SCORES),
     },
     writes=ASSESSMENTS,
     config=AssessConfig,

@@ -22,12 +22,10 @@ def attribute(
 
     Yields:
         ARTISTS. The strongest finding of a work is the one with the strongest verdict, then the
-        most hits, then the smallest score.
+        most hits, then the closest score.
     """
     del kit
-    yield from credit(
-        inputs["findings"], inputs["works"], inputs["images"], larger=False, level=config.q
-    )
+    yield from credit(inputs["findings"], inputs["works"], inputs["images"], level=config.q)
 
 
 STAGE = FoldStage(

@@ -5,6 +5,10 @@ stands out: its false discovery rate is at most the one that was asked for. A wo
 no unit, as nothing was asked in its name, has no test and is no finding. Imported generations
 have no n and no list; there a candidate stands if it beats every control work, and the row says
 that this shows existence only.
+
+A work that came back whole came back in part too: of the verdicts on images the strongest of a
+prompt and a work stands. The weaker row stays, as `none` with its numbers, because its q is that
+of a list on which it stands.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +18,7 @@ import pyarrow as pa
 
 from stages.contract import FoldStage, Kit, Out, columns, whole
 from stages.tables import ASSESSMENTS, BLIND, FINDINGS, UNITS
+from stages.verdicts.measures import PRIMARY, larger
 from stages.verdicts.sentences import none_closer
 from stages.verdicts.standing import AssessConfig
 from stages.verdicts.trials import foreign
@@ -36,6 +41,8 @@ class _Standing(NamedTuple):
     """(model, method, unit) -> ASSESSMENTS."""
     doubt: str
     """Why no p-value of this case holds; empty if nothing speaks against them."""
+    given: dict[tuple[str, str, str], str]
+    """(model, prompt, work) -> verdict on images so far; stronger verdicts are read first."""
 
 
 def confirm(
@@ -44,8 +51,8 @@ def confirm(
     """Yield the candidates with their numbers; those that do not stand out are `none`.
 
     Args:
-        inputs: `candidates`, FINDINGS as the rules on k of n leave them; `units` UNITS,
-            `assessments` ASSESSMENTS and `blind` BLIND.
+        inputs: `candidates`, FINDINGS as the rules on k of n leave them, of one prompt the stronger
+            verdict first; `units` UNITS, `assessments` ASSESSMENTS and `blind` BLIND.
         config: the level.
         kit: not used.
 
@@ -64,7 +71,7 @@ def confirm(
         for row in batch.filter(batch["primary"]).to_pylist()
     }
     doubt = "" if config.setting == "randomised" else _doubt(inputs["blind"])
-    standing = _Standing(config, units, assessed, doubt)
+    standing = _Standing(config, units, assessed, doubt, {})
     for batch in inputs["candidates"]:
         yield Out(FINDINGS.of_rows([_row(row, standing) for row in batch.to_pylist()]))
 
@@ -78,7 +85,10 @@ def _row(row: dict[str, Any], standing: _Standing) -> dict[str, Any]:
         row |= {"unit_id": unit_id, "num_control_units": stands["num_controls"]}
     if row["verdict"] not in COPIES:
         return row
-    why = _against(row, stands, standing)
+    place = (row["model_id"], row["prompt_id"], row["work_id"])
+    why = _against(row, stands, standing) or _weaker(row, standing.given.get(place))
+    if not why and row["verdict"] in PRIMARY:
+        standing.given[place] = row["verdict"]
     if why:
         return row | {"verdict": "none", "reason": f"{row['reason']}; {why}", "gamma_star": None}
     return row | {"reason": f"{row['reason']}; {_for(row)}"}
@@ -115,12 +125,18 @@ def _weak(row: Row, config: AssessConfig) -> str:
     return ""
 
 
+def _weaker(row: Row, given: str | None) -> str:
+    """Return that a stronger verdict stands on the same work; empty if none does."""
+    if given is None or row["verdict"] not in PRIMARY:
+        return ""
+    return f"the work came back as `{given}` of this prompt, which says more"
+
+
 def _rival(row: Row) -> str:
     best, score = row["control_best"], row["score"]
     if best is None:
         return ""
-    larger = row["method"].endswith("_words")
-    beaten = score > best if larger else score < best
+    beaten = score > best if larger(row["method"]) else score < best
     return "" if beaten else f"a control work came as close: {best:.4g} against {score:.4g}"
 
 

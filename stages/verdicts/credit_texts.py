@@ -34,7 +34,7 @@ def credit_texts(
         batch.select(["text_id", "author", "title"]).rename_columns(["image_id", "artist", "title"])
         for batch in first
     )
-    yield from credit(inputs["findings"], works, signed, larger=True, level=config.q)
+    yield from credit(inputs["findings"], works, signed, level=config.q)
 
 
 STAGE = FoldStage(

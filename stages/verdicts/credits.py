@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from stages.contract import Out
 from stages.tables import ARTISTS
 from stages.verdicts.kin import Kin, kin
+from stages.verdicts.measures import larger
 from stages.verdicts.trials import UNKNOWN_MODEL
 
 STRENGTH = (
@@ -37,7 +38,6 @@ def credit(
     works: Iterable[pa.Table],
     signed: Iterable[pa.Table],
     *,
-    larger: bool,
     level: float,
 ) -> Iterator[Out]:
     """Yield the strongest verdict on every work, by model and work.
@@ -46,7 +46,6 @@ def credit(
         findings: the columns of `READ`.
         works: image_id, half and work_id of every piece.
         signed: image_id, artist and title of every piece.
-        larger: true if a larger score lies closer.
         level: false discovery rate of the run.
 
     Yields:
@@ -64,7 +63,7 @@ def credit(
             key = (row["model_id"], row["work_id"])
             if row["work_id"] is not None:
                 both = (row, strongest.get(key, row))
-                strongest[key] = min(both, key=lambda finding: _rank(finding, larger=larger))
+                strongest[key] = min(both, key=_rank)
     known = _works(works, signed)
     names = known.select(["work_id", "artist"]).to_pylist()
     family = kin(tested, {row["work_id"]: row["artist"] for row in names}, level)
@@ -81,9 +80,9 @@ def credit(
             )
 
 
-def _rank(finding: Mapping[str, Any], *, larger: bool) -> tuple[int, int, float, str]:
+def _rank(finding: Mapping[str, Any]) -> tuple[int, int, float, str]:
     score = finding["score"]
-    distance = float("inf") if score is None else -score if larger else score
+    distance = float("inf") if score is None else -score if larger(finding["method"]) else score
     return STRENGTH.index(finding["verdict"]), -finding["k"], distance, finding["finding_id"]
 
 

@@ -47,9 +47,10 @@ class Close(NamedTuple):
     """One generation and one work."""
 
     model_id: str
-    made_id: str
+    made_id: str | None
+    """None for a score of all generations of a prompt."""
     work_id: str
-    neighbor_id: str
+    neighbor_id: str | None
     score: float
 
     @classmethod
@@ -201,7 +202,7 @@ def keep(
 
 
 def _rank(pair: Close, measure: Measure) -> tuple[float, str, str]:
-    return -pair.score if measure.larger else pair.score, pair.made_id, pair.work_id
+    return -pair.score if measure.larger else pair.score, pair.made_id or "", pair.work_id
 
 
 def _made(roll: Roll, counts: Counter[str]) -> dict[str, int]:

@@ -18,23 +18,33 @@ from pipeline.report_counts import count_models
 from pipeline.report_page import render
 from pipeline.report_pictures import Album, difference_of
 from pipeline.report_scores import Bar, draw_scores
+from pipeline.report_standing import StandingSummary, collect_standing
 from stages.contract import Kit
 from stages.tables import (
     ARTISTS,
+    ASSESSMENTS,
+    BLIND,
     CLIQUES,
     FINDINGS,
     GENERATIONS,
     IMAGES,
+    LEANINGS,
+    LIMITS,
     MATCHES,
     PROMPTS,
     REJECTED,
     THRESHOLDS,
+    UNITS,
     WORKS,
 )
-from stages.verdicts import attribute, calibrate, flag
+from stages.verdicts import assess, attribute, calibrate, confirm, flag, lean
+from stages.verdicts.sentences import limit_of
 from stages.verdicts.standing import AssessConfig
 
 DISCOVERY, SEEDS = 4, 12
+LEVEL = 0.3
+"""False discovery rate of the small runs: with a handful of controls less cannot be reached."""
+
 OPEN = "\N{LEFT DOUBLE QUOTATION MARK}"
 HOSTILE = [
     '<script>alert("x")</script><img src=x onerror=alert(1)>',
@@ -75,6 +85,9 @@ class Run:
             name: [] for name in ("images", "works", "prompts", "generations", "matches", "cliques")
         }
         self.first: dict[str, tuple[str, str]] = {}
+        self.config = AssessConfig(q=LEVEL, setting="randomised")
+        self.blind = [told("captions", 0.5, 0.45, 0.54, "calibrated")]
+        self.limits: list[dict[str, Any]] = []
 
     def work(self, name: str, half: str, picture: bytes, times: int = 1, **said: Any) -> None:
         """Add a work with its images."""
@@ -145,8 +158,23 @@ class Run:
         named = {"prompt_id": ids["prompt_id"], "sample": ids["sample"]}
         self.rows["cliques"].append(made | named | agree | rest)
 
-    def shelves(self) -> dict[str, Shelf]:
-        """Return the readers of `collect`, after the stages have judged."""
+    def units(self) -> pa.Table:
+        """Return UNITS: every work whose caption is asked is one."""
+        asked: dict[str, list[str]] = {}
+        for row in self.rows["prompts"]:
+            if row["work_id"] and row["prompt_id"] not in asked.setdefault(row["work_id"], []):
+                asked[row["work_id"]].append(row["prompt_id"])
+        halves = dict(self.first.values())
+        labels = {"train": "test", "control": "control"}
+        rows = [
+            {"work_id": work_id, "unit_id": work_id, "label": labels[halves[work_id]]}
+            | {"rank": "0", "prompt_ids": prompts}
+            for work_id, prompts in sorted(asked.items())
+        ]
+        return UNITS.check(UNITS.of_rows(rows))
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Return every table of the run, after the stages have judged."""
         kinds = {"images": IMAGES, "works": WORKS, "prompts": PROMPTS, "matches": MATCHES}
         kinds |= {"generations": GENERATIONS, "cliques": CLIQUES}
         tables = {}
@@ -159,13 +187,48 @@ class Run:
         kit = Kit(datasets={name: Shelf(tables[name]) for name in ("thresholds", "works")})
         roles = {role: tables[role] for role in ("prompts", "cliques", "matches")}
         roles["images"] = tables["generations"]
-        tools = flag.STAGE.open(flag.FlagConfig(), kit)
-        tables["findings"] = FINDINGS.check(flag.STAGE.run(roles, tools).rows)
-        read["findings"] = [tables["findings"]]
-        outs = attribute.STAGE.run(read, AssessConfig(), Kit())
-        rows = [ARTISTS.empty(), *[out.rows for out in outs]]
-        tables["artists"] = ARTISTS.check(pa.concat_tables(rows))
+        read["candidates"] = [flag.STAGE.run(roles, flag.STAGE.open(flag.FlagConfig(), kit)).rows]
+        read |= {"units": [self.units()], "made": [tables["generations"]], "scores": []}
+        for role, stage, table in (
+            ("assessments", assess.STAGE, ASSESSMENTS),
+            ("blind", None, BLIND),
+            ("findings", confirm.STAGE, FINDINGS),
+            ("leanings", lean.STAGE, LEANINGS),
+            ("artists", attribute.STAGE, ARTISTS),
+        ):
+            outs = [] if stage is None else stage.run(read, self.config, Kit())
+            made = [out.rows for out in outs] if stage else [BLIND.of_rows(self.blind)]
+            tables[role] = table.check(pa.concat_tables([table.empty(), *made]))
+            read[role] = [tables[role]]
+        tables["limits"] = LIMITS.check(LIMITS.of_rows(self.limits))
+        return tables
+
+    def shelves(self) -> dict[str, Shelf]:
+        """Return the readers of `collect`."""
+        tables = self.tables()
         return {role: Shelf(tables[role]) for role in READS}
+
+    def standing(self) -> StandingSummary:
+        """Return what the page says of error rates."""
+        tables = self.tables()
+        roles = ("assessments", "blind", "leanings", "limits")
+        return collect_standing({role: Shelf(tables[role]) for role in roles}, self.config.q)
+
+
+def told(material: str, auc: float, low: float, high: float, judgement: str) -> dict[str, Any]:
+    """Return a row of BLIND."""
+    row: dict[str, Any] = {"material": material, "num_test": 6, "num_control": 6, "auc": auc}
+    return row | {"low": low, "high": high, "judgement": judgement}
+
+
+def limited(**said: Any) -> dict[str, Any]:
+    """Return a row of LIMITS of the model of a small run, measured on planted copies."""
+    row: dict[str, Any] = dict.fromkeys(LIMITS.schema.names)
+    row |= {"model_id": "m" * 64, "method": "adaptive_ratio", "n": 8, "k_star": 1, "cutoff": 0.2}
+    row |= {"num_works": 100, "num_copies": 800, "recall": 1.0, "recall_low": 0.9638}
+    row |= {"sensitivity": 0.95, "sensitivity_low": 0.93, "pi_95": 0.3721, "pi_50": 0.09}
+    row |= {"by_edit": "crop 0.9"} | said
+    return row | {"sentence": limit_of(row)}
 
 
 def small_run() -> Run:
@@ -248,8 +311,9 @@ class Page(HTMLParser):
 
 
 def page_of(run: Run, **facts: Any) -> tuple[Page, str, dict[str, Shelf]]:
+    run.config = replace(run.config, setting=facts.get("setting", "randomised"))
     shelves = run.shelves()
-    html = render(collect(shelves, replace(FACTS, **facts)), shelves)
+    html = render(collect(shelves, replace(FACTS, **facts)), shelves, None, run.standing())
     return Page(html), html, shelves
 
 
@@ -268,7 +332,6 @@ def test_headline_equals_the_tables(small: tuple[Page, str, dict[str, Shelf]]) -
     assert len(back) == 3
     assert f"{len(back & mine)} of {len(mine)} captions gave a training work back" in page.text
     assert f"Of {len(judged - mine)} captions of control works, none did" in page.text
-    assert "Not yet calibrated" in page.text
     # 1 - 0.05 ** (1 / 8): one hit in eight judged seeds is enough for the rule
     assert "at least 31 % of seeds" in page.text
     assert "A coin decided before training" in page.text
@@ -309,8 +372,11 @@ def test_every_finding_is_shown_or_counted(small: tuple[Page, str, dict[str, She
 def test_pictures_and_marks(small: tuple[Page, str, dict[str, Shelf]]) -> None:
     page, _, shelves = small
     images = page.all("img")
-    # three findings of 12 seeds and a pair each, and the sheet of the caption that agrees
-    assert len(images) == 3 * (SEEDS + 3) + SEEDS
+    # three findings of 12 seeds, a pair, its difference and a control each, and the sheet of the
+    # caption that agrees; a hit was compared with no control here and there
+    rivals = page.text.count("Closest control") - page.text.count("none was compared")
+    assert rivals > 0
+    assert len(images) == 3 * (SEEDS + 3) + rivals + SEEDS
     assert all((image["src"] or "").startswith("data:image/") for image in images)
     assert all(image["alt"] for image in images)
     marked = [a for a in page.all("li") if "hit" in (a.get("class") or "")]
@@ -394,7 +460,9 @@ def test_images_that_do_not_decode_leave_a_space() -> None:
     for row in run.rows["generations"]:
         row["bytes"] = b"broken"
     page, _, _ = page_of(run)
-    assert page.text.count("cannot be shown") == 3 * (SEEDS + 2) + SEEDS
+    shown = page.text.count("cannot be shown")
+    # the two works of a pair are there, the difference is not
+    assert shown == 3 * (SEEDS + 2) + SEEDS
 
 
 def test_page_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -408,13 +476,15 @@ def test_page_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(6):
         hits = dict.fromkeys(range(SEEDS), out.getvalue())
         run.ask(f"caption {number}", f"t{number}", hits, [png(9)])
+        run.ask(f"control caption {number}", f"c{number}", {}, [png(9)])
     monkeypatch.setattr(report_page, "Album", lambda: Album(budget_bytes=600_000))
     page, html, _ = page_of(run)
     shown = len([a for a in page.all("article") if a.get("class") == "exhibit"])
     assert 0 < shown < 6
     assert f"The first {shown} of 6 findings have pictures" in page.text
     assert len(html) < 600_000 + 100_000
-    assert len([row for row in page.rows if row and row[0].startswith(OPEN)]) == 6
+    found = [row for row in page.rows if row and row[0].startswith(OPEN)]
+    assert len([row for row in found if row[1] == "verbatim"]) == 6
 
 
 def test_long_lists_say_how_long_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,7 @@ def assessed(
         "units": [only(UNITS, assess.STAGE, "units", units)],
         "made": [only(GENERATIONS, assess.STAGE, "made", made)],
         "matches": [only(MATCHES, assess.STAGE, "matches", matches)],
+        "scores": [],
     }
     (out,) = assess.STAGE.run(inputs, AssessConfig(**knobs), Kit())
     rows = ASSESSMENTS.check(out.rows).to_pylist()

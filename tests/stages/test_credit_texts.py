@@ -21,7 +21,7 @@ def work(text: str, half: str, work_id: str) -> Row:
 
 def finding(name: str, work_id: str | None, verdict: str, **more: Any) -> Row:
     row = {"finding_id": name, "model_id": "m", "work_id": work_id, "verdict": verdict}
-    return {**row, "k": 0, "n": 8, "score": None, **more}
+    return {**row, "method": "verbatim_words", "k": 0, "n": 8, "score": None, **more}
 
 
 def credited(works: Sequence[Row], texts: Sequence[Row], findings: Sequence[Row]) -> list[Row]:

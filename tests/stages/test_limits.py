@@ -144,10 +144,10 @@ def test_works_at_the_limit_are_found() -> None:
 def test_the_mark_is_the_control_that_one_finding_more_may_not_lose_to() -> None:
     # q (R + 1) / K = 0.05 x 2 / 10 = 2 of 200: one control may lie as close, so the second is it
     units = [unit("test", 0.2, q=0.05), *TESTED[1:], *CONTROLS]
-    bar = bar_of(units, LimitsConfig(), larger=False)
+    bar = bar_of(units, LimitsConfig(), is_larger=False)
     assert (bar.cutoff, bar.reached) == (0.01, True)
     assert bar.mark == pytest.approx(1.001)
-    assert bar_of([*TESTED, *CONTROLS], LimitsConfig(), larger=False).mark == 1.0
+    assert bar_of([*TESTED, *CONTROLS], LimitsConfig(), is_larger=False).mark == 1.0
 
 
 def test_a_hit_that_a_control_matches_is_no_recognition() -> None:
@@ -254,7 +254,7 @@ def test_shares_in_sentences_are_rounded_to_the_careful_side() -> None:
 
 
 def test_edits_are_told_apart() -> None:
-    bar = bar_of([*TESTED, *CONTROLS], LimitsConfig(), larger=False)
+    bar = bar_of([*TESTED, *CONTROLS], LimitsConfig(), is_larger=False)
     found = measured(copies(3, 2, [(1, 1)]), bar)
     assert found["by_edit"] == "e0: 3 of 3; e1: 2 of 3"
 
