@@ -13,7 +13,9 @@ from typing import Any
 
 EXIT_CODES = """exit codes:
   0 done    1 failed    2 usage or case error    3 done, but more rows were rejected than the case
-  allows    130 interrupted; running again goes on where it stopped"""
+  allows    130 interrupted; running again goes on where it stopped
+  verify: 0 every question asked is answered yes    1 not intact    2 usage    3 intact, but the
+  signer is not known or the time not attested"""
 
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("write a commented case file", "palimpsest init mycase.yaml"),

@@ -18,6 +18,7 @@ from indexes.names import Names, Person
 from pipeline.lookup_kinds import KINDS, READS, TEXT_READS, Kind, Pair, Piece
 from stages.contract import Reader
 from stages.verdicts.sentences import family_of, within_family
+from stages.verdicts.trials import foreign
 
 Row = Mapping[str, Any]
 
@@ -232,7 +233,8 @@ def _judgements(
         finding = by_id.get(row["finding_id"], _NOTHING)
         said = {name: finding[name] for name in _OF_FINDING} | {"finding_id": row["finding_id"]}
         counts = {name: row[name] for name in ("model_id", "verdict", "k", "n")}
-        said |= {"q": row["q"], "standing": "" if row["q"] is None else within_family(row["q"])}
+        q = None if foreign(row["model_id"]) else row["q"]
+        said |= {"q": q, "standing": "" if q is None else within_family(q)}
         pair = pairs.get(row["finding_id"])
         out[row["work_id"]].append(Judgement(**counts, **said, pair=pair))
     return out
@@ -243,6 +245,7 @@ def _families(kind: Kind, names: Sequence[str], data: Mapping[str, Reader]) -> l
     rows = data[kind.credits].read(["model_id", "finding_id", *_OF_FAMILY])
     wanted = pc.is_in(rows["artist"], value_set=pa.array(names, pa.large_string()))
     tested = rows.filter(pc.and_(wanted, pc.is_valid(rows["artist_q"]))).to_pylist()
+    tested = [row for row in tested if not foreign(row["model_id"])]
     ids = [row["finding_id"] for row in tested]
     methods = data[kind.findings].take(ids, ["method"])["method"].to_pylist() if ids else []
     found = {

@@ -103,7 +103,8 @@ def _judged(judgement: Judgement) -> str:
 def _stands(judgement: Judgement) -> str:
     """Return how a work stands, or why nothing can be said of that."""
     if foreign(judgement.model_id):
-        return "existence only: made elsewhere, so k of n is no rate and no p or q exists"
+        made = "made elsewhere, so there is no p and no q"
+        return made if judgement.k_low is not None else f"{made}; existence only, k of n is no rate"
     return judgement.standing or "no q: it belongs to no unit that was tested for this artist"
 
 

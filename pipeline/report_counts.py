@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pipeline.report_scores import Bar, count_scores
 from stages.contract import Reader
 from stages.statistics.limits import detection_limit
+from stages.verdicts.trials import foreign
 
 Row = Mapping[str, Any]
 
@@ -144,7 +145,7 @@ def count_models(
     for model_id, rows in sorted(findings.items()):
         mine = works.filter(pc.equal(works["model_id"], model_id)).drop_columns("model_id")
         train = mine.filter(pc.equal(mine["half"], "train"))
-        artists = _artists(mine)
+        artists = _artists(mine, tested=not foreign(model_id))
         unseen = pc.sum(pc.equal(train["verdict"], "not_examined")).as_py() or 0
         out.append(
             ModelCounts(
@@ -212,14 +213,16 @@ def _copies(train: pa.Table) -> tuple[CopyClass, ...]:
     return tuple(out)
 
 
-def _artists(works: pa.Table) -> list[ArtistLine]:
-    tested = [("artist_units", "max"), ("artist_q", "max")]
-    grouped = works.group_by(["artist", "half", "verdict"]).aggregate([([], "count_all"), *tested])
+def _artists(works: pa.Table, *, tested: bool) -> list[ArtistLine]:
+    families = [("artist_units", "max"), ("artist_q", "max")]
+    grouped = works.group_by(["artist", "half", "verdict"]).aggregate(
+        [([], "count_all"), *families]
+    )
     lines: dict[str | None, dict[str, Any]] = {}
     for row in grouped.to_pylist():
         line = lines.setdefault(row["artist"], {**_NOTHING})
         number = row["count_all"]
-        if row["artist_q_max"] is not None:
+        if tested and row["artist_q_max"] is not None:
             line |= {"units": row["artist_units_max"], "q": row["artist_q_max"]}
         if row["half"] == "control":
             line["controls"] += number

@@ -113,10 +113,9 @@ def _blocks(bars: NDArray[np.int64], below: NDArray[np.int64], unit: float) -> I
     width = NULL_WIDTH / _BARS
     for place in np.flatnonzero(bars).tolist():
         count, first = int(bars[place]), int(below[place])
-        pieces = count if abs(unit) >= _TOLD_APART else 1
+        pieces, gap = (count, 1.5) if abs(unit) >= _TOLD_APART else (1, 0.0)
         for number in range(pieces):
             ends = [unit * (first + count * n / pieces) for n in (number, number + 1)]
-            gap = 1.5 if pieces > 1 else 0.0
             height = abs(ends[1] - ends[0]) - gap
             yield Block(place * width + 1, min(ends) + gap / 2, width - 2, height, count // pieces)
 

@@ -28,6 +28,7 @@ def test_wheel_holds_code_templates_and_cluster_defaults_and_nothing_else(instal
     assert tops == {"pipeline", "stages", "indexes"}
     assert (installed / "pipeline" / "dask_config.yaml").exists()
     assert list((installed / "pipeline" / "templates").glob("*.j2"))
+    assert (installed / "pipeline" / "validation" / "validation_report.json").exists()
 
 
 def test_installed_wheel_runs_elsewhere(installed: Path, tmp_path: Path) -> None:
@@ -35,7 +36,8 @@ def test_installed_wheel_runs_elsewhere(installed: Path, tmp_path: Path) -> None
         "import sys; from pathlib import Path; import pipeline.cli as c\n"
         "assert str(Path(c.__file__)).startswith(sys.argv[1]), c.__file__\n"
         "assert c.main(['init', 'mine.yaml']) == 0\n"
-        "from pipeline import cluster, report_page\n"
+        "from pipeline import cluster, report_page, report_proof\n"
+        "assert report_proof.load_proof()['rows']\n"
         "cluster._update_dask_config(1)\n"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed)}

@@ -67,7 +67,6 @@ def main() -> int:
 
 def table(told: Mapping[str, Any]) -> str:
     """Return one setting as lines of text."""
-    reference = told["reference"]
     lines = [
         "",
         _setting(told),

@@ -120,5 +120,5 @@ def plot(told: Mapping[str, Any], title: str) -> str:
         ".curve{stroke:#000;stroke-width:1.8;fill:none}"
     )
     size = f'viewBox="0 0 {LEFT + WIDTH + 240:.0f} {TOP + HEIGHT + 56:.0f}"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
-    return "\n".join([head, f"<style>{style}</style>", *parts, "</svg>", ""])
+    start_tag = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
+    return "\n".join([start_tag, f"<style>{style}</style>", *parts, "</svg>", ""])

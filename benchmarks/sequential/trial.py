@@ -208,7 +208,7 @@ def _limit_of(arm: Arm, setting: Setting) -> Callable[[int], float | None]:
 
     def bonus_of(rate: float) -> Floats:
         score_B = NORMAL_B + distance * min(1.0, rate / HIGH)
-        return np.log(arm.rule.stake) + (arm.rule.stake - 1) * log_ndtr(-score_B)
+        return np.asarray(np.log(arm.rule.stake) + (arm.rule.stake - 1) * log_ndtr(-score_B))
 
     return lambda least: sequential_limit(least, arm.rule, recall=recall, bonus_of=bonus_of)
 
@@ -216,7 +216,7 @@ def _limit_of(arm: Arm, setting: Setting) -> Callable[[int], float | None]:
 def _lower(values_R: Floats) -> float:
     spread = float(values_R.std(ddof=1)) if len(values_R) > 1 else 0.0
     student = float(stdtrit(max(1, len(values_R) - 1), 0.95))
-    return max(0.0, float(values_R.mean()) - student * spread / len(values_R) ** 0.5)
+    return max(0.0, float(values_R.mean() - student * spread / np.sqrt(len(values_R))))
 
 
 def cheapest(

@@ -22,8 +22,8 @@ Copies of keys and certificates inside this folder are for convenience. Whoever 
 changes them too.
 
 Open a terminal in this folder (bash, zsh or sh) and type the lines that are set in, one by one.
-They need coreutils, OpenSSH 8.1 or later, OpenSSL, and Python with `pip install bagit`. On macOS, type
-`shasum -a 256` for `sha256sum`.
+They need coreutils, OpenSSH 8.1 or later, OpenSSL, and Python with `pip install bagit`. On macOS,
+type `shasum -a 256` for `sha256sum`.
 
 1. The fingerprint: compare what this prints with the letter, digit by digit.
 
@@ -39,8 +39,9 @@ They need coreutils, OpenSSH 8.1 or later, OpenSSL, and Python with `pip install
 
     python -m bagit --validate .
 
-4. Nothing was added elsewhere: this prints two names, tagmanifest-sha256.txt and
-   {signature}, and nothing else.
+4. Nothing was added elsewhere: this prints three names and nothing else:
+   {signature}, tagmanifest-sha256.txt and
+   {digests}.
 
     {closed_world}
 
@@ -74,8 +75,8 @@ manifest-sha256.txt and tagmanifest-sha256.txt (they digest the others), signatu
 """
 
 CLOSED_WORLD = (
-    "(cut -c67- manifest-sha256.txt tagmanifest-sha256.txt;"
-    " find . ! -type d ! -path './timestamps/*' | cut -c3-) | sort | uniq -u"
+    f"(cut -c67- manifest-sha256.txt tagmanifest-sha256.txt {DIGESTS};"
+    " find . ! -type d | cut -c3-) | sort | uniq -u"
 )
 """Prints every file that is listed and not there, or there and not listed."""
 
@@ -88,7 +89,7 @@ def verify_txt(identifier: str, principal: str) -> bytes:
     )
     stamp = (
         f"openssl ts -verify -data {SIGNATURE} -in timestamps/tsa1.tsr -CAfile ../tsa-root.pem"
-        f" -attime $(sed -n 's/^tsa1 epoch //p' {README})"
+        f" -attime \"$(sed -n 's/^tsa1 epoch //p' {README})\""
     )
     text = _TEXT.format(
         identifier=identifier,

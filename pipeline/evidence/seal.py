@@ -133,7 +133,7 @@ def public_key(key: Path) -> str:
 
 
 def _signers(draft: Path) -> tuple[Signer, ...]:
-    """Return what the bundle says of its key; only to see that the key is the one that was named."""
+    """Return what the bundle says of its key, to see that the key is the one that was named."""
     return read_signers(draft / ALLOWED_SIGNERS)
 
 

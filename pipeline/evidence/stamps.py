@@ -12,7 +12,7 @@ compared with that.
 import re
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -70,47 +70,39 @@ def add(folder: Path, stamps: Sequence[Stamp]) -> list[str]:
     return added
 
 
-def read_tokens(files: Mapping[str, bytes]) -> dict[str, Token | Fault]:
-    """Return what each response of a bundle says, or what is wrong with it.
+def read_tokens(files: Mapping[str, bytes]) -> tuple[dict[str, Token], list[Fault]]:
+    """Return what each response of a bundle says, and what is wrong with the folder.
 
     Args:
         files: path -> content of the files of the bundle that are not under data/.
     """
-    found: dict[str, Token | Fault] = {}
-    for path in sorted(files):
-        if not _RESPONSE.fullmatch(path):
-            continue
-        try:
-            token = read(files[path])
-        except ValueError as error:
-            found[path] = Fault(path, f"is no timestamp: {shown(str(error)[:200])}")
-            continue
-        fault = fault_of(token, files.get(SIGNATURE, b""))
-        found[path] = Fault(path, fault) if fault else token
-    return found
-
-
-def faults_of(files: Mapping[str, bytes], tokens: Mapping[str, Token]) -> list[Fault]:
-    """Compare the files of the folder with what its responses call for.
-
-    Args:
-        files: path -> content of the files of the bundle that are not under data/.
-        tokens: responses that could be read.
-    """
-    made = {README: _readme(tokens) if tokens else UNTIMESTAMPED}
-    faults = []
-    for number, (path, token) in enumerate(tokens.items(), start=1):
-        place = path.removesuffix(".tsr")
-        made[f"{place}-chain.pem"] = token.chain
-        if place != f"{FOLDER}/tsa{number}":
+    tokens: dict[str, Token] = {}
+    faults: list[Fault] = []
+    responses = [path for path in sorted(files) if _RESPONSE.fullmatch(path)]
+    for number, path in enumerate(responses, start=1):
+        if path != f"{FOLDER}/tsa{number}.tsr":
             faults.append(Fault(path, f"expected tsa{number}: timestamps are numbered from 1"))
-        if not _asks(files.get(f"{place}.tsq", b""), token):
-            faults.append(Fault(f"{place}.tsq", "is not the request that the response answers"))
-    return faults + [
-        Fault(path, "is not what the timestamps beside it call for")
-        for path, raw in made.items()
-        if path in files and files[path] != raw
-    ]
+        try:
+            tokens[path] = token = read(files[path])
+        except ValueError as error:
+            faults.append(Fault(path, f"is no timestamp: {shown(str(error)[:200])}"))
+            continue
+        if fault := fault_of(token, files.get(SIGNATURE, b"")):
+            faults.append(Fault(path, fault))
+        faults += _beside(path.removesuffix(".tsr"), token, files)
+    made = _readme(tokens) if tokens else UNTIMESTAMPED
+    if len(tokens) == len(responses) and files.get(README, made) != made:
+        faults.append(Fault(README, "is not what the timestamps beside it call for"))
+    return tokens, faults
+
+
+def _beside(place: str, token: Token, files: Mapping[str, bytes]) -> Iterator[Fault]:
+    """Compare the files beside a response with what it calls for."""
+    request, chain = f"{place}.tsq", f"{place}-chain.pem"
+    if not _asks(files.get(request, b""), token):
+        yield Fault(request, "is not the request that the response answers")
+    if files.get(chain) != token.chain:
+        yield Fault(chain, "is not made of the certificates of the response")
 
 
 def _asks(request: bytes, token: Token) -> bool:

@@ -1,5 +1,6 @@
 """Verbs of evidence: what `palimpsest verify` and `palimpsest stamp` do and say."""
 
+import math
 import os
 import tempfile
 from argparse import Namespace
@@ -41,6 +42,8 @@ def stamp_bundle(asked: Namespace) -> Answer:
     folder = Path(asked.bundle)
     if not folder.is_dir():
         raise CaseError(f"{folder}: expected the folder of a bundle")
+    if not 0 < asked.timeout < math.inf:
+        raise CaseError(f"--timeout {asked.timeout:g}: expected seconds above 0")
     roots = read_roots([_outside(folder, each) for each in asked.tsa_root])
     report = verify(folder, Trust())
     if not report.intact:

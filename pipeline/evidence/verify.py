@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from cryptography.x509 import Certificate
@@ -23,7 +23,7 @@ from pipeline.evidence.signers import Signer
 from pipeline.evidence.signers import judge as judge_signer
 from pipeline.evidence.sshsig import Signature
 from pipeline.evidence.stamps import DIGESTS, SIGNATURE
-from pipeline.evidence.timestamps import CLOCKS_AGREE, Token, judge
+from pipeline.evidence.timestamps import CLOCKS_AGREE, Token, clock, judge
 from pipeline.evidence.walk import PAYLOAD, Files, read_files
 
 ALLOWED_SIGNERS = "signatures/allowed_signers"
@@ -107,21 +107,21 @@ def verify(folder: Path, trust: Trust) -> Report:
     """Answer the three questions of one bundle; what is wrong inside it is told, never raised."""
     files = read_files(folder)
     raw = files.kept
-    tokens = stamps.read_tokens(raw)
-    good = {path: token for path, token in tokens.items() if isinstance(token, Token)}
+    tokens, token_faults = stamps.read_tokens(raw)
     signature, signature_faults = _signature(raw)
+    payload = {path for path in files.digests if path.startswith(PAYLOAD)}
+    payload_faults = list(_listing(files, MANIFEST, payload))
     faults = {
         *files.faults,
         *signature_faults,
-        *_listing(files, MANIFEST, {path for path in files.digests if path.startswith(PAYLOAD)}),
+        *payload_faults,
         *_listing(files, TAG_MANIFEST, TAGS),
-        *_listing(files, DIGESTS, stamps.expected(raw) - {DIGESTS}),
+        *_stamp_listing(files),
         *_strays(raw),
-        *_about(files),
-        *(fault for fault in tokens.values() if isinstance(fault, Fault)),
-        *stamps.faults_of(raw, good),
+        *([] if payload_faults else _about(files, len(payload))),
+        *token_faults,
     }
-    now = trust.now or datetime.now(UTC)
+    now = trust.now or clock()
     stamped = raw.get(SIGNATURE, b"")
     attested = tuple(
         Attested(
@@ -130,7 +130,7 @@ def verify(folder: Path, trust: Trust) -> Report:
             authority=token.authority,
             fault=_why_not(token, stamped, trust.roots, now),
         )
-        for path, token in good.items()
+        for path, token in tokens.items()
     )
     at = min((one.time for one in attested if one.fault is None), default=now)
     known, signer_why = _signer(signature, trust, at)
@@ -183,6 +183,13 @@ def _listing(files: Files, name: str, due: AbstractSet[str]) -> Iterator[Fault]:
             yield Fault(path, f"has sha256 {found[:16]}..., {name} says {digest[:16]}...")
 
 
+def _stamp_listing(files: Files) -> list[Fault]:
+    """Compare the digests of timestamps/ with what is there."""
+    faults = list(_listing(files, DIGESTS, stamps.expected(files.kept) - {DIGESTS}))
+    # nothing signed covers this list, so that which of the two was changed cannot be told
+    return [*faults, Fault(DIGESTS, "does not list timestamps/ as it is")] if faults else []
+
+
 def _strays(raw: Mapping[str, bytes]) -> Iterator[Fault]:
     """Name what lies outside data/ and has no place there."""
     allowed = {TAG_MANIFEST, SIGNATURE, *TAGS, *stamps.expected(raw)}
@@ -191,11 +198,10 @@ def _strays(raw: Mapping[str, bytes]) -> Iterator[Fault]:
             yield Fault(path, "has no place in a bundle: it is outside data/ and was not sealed")
 
 
-def _about(files: Files) -> Iterator[Fault]:
+def _about(files: Files, count: int) -> Iterator[Fault]:
     """Compare what the bag says of itself with what is there."""
     if files.kept.get("bagit.txt", BAGIT) != BAGIT:
         yield Fault("bagit.txt", "is not that of BagIt 1.0")
-    count = sum(path.startswith(PAYLOAD) for path in files.digests)
     expected = f"{OXUM}: {files.size}.{count}".encode()
     if expected not in files.kept.get(INFO, b"").split(b"\n"):
         yield Fault(INFO, f"expected the line {expected.decode()}")

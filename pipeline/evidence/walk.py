@@ -12,7 +12,8 @@ from pipeline.evidence.names import LONGEST, Fault, fault_of_name, shown
 
 PAYLOAD = "data/"
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+_SMALL = 1 << 20
 _LISTED = 64 + 2 + LONGEST + 1
 """Bytes of the longest line of a manifest."""
 
@@ -38,7 +39,7 @@ def read_files(folder: Path) -> Files:
     """Return the digests of all files of a folder; nothing is followed out of it."""
     files = Files()
     found = sorted(_walk(str(folder), "", files.faults))
-    most = max(_CHUNK, (len(found) + 1000) * _LISTED)
+    most = max(_SMALL, (len(found) + 1000) * _LISTED)
     buffer = memoryview(bytearray(_CHUNK))
     for path, size in found:
         try:

@@ -1,5 +1,7 @@
 """Look-up: an answer for the name that was meant, and suggestions that stay suggestions."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +22,9 @@ from stages.tables import (
     TEXTS,
     WORKS,
 )
+from tests.pipeline.test_report_claims import NEVER, NEVER_IN_A_PORTFOLIO, claims
+
+ESCAPE = "\x1b[31m\u202e"
 
 
 class Shelf:
@@ -51,11 +56,14 @@ def work(image_id: str, work_id: str, half: str) -> dict[str, Any]:
     return row | counts | {"mixed": False}
 
 
-def judged(model_id: str, work_id: str, verdict: str, finding_id: str | None) -> dict[str, Any]:
+def judged(
+    model_id: str, work_id: str, verdict: str, finding_id: str | None, **family: Any
+) -> dict[str, Any]:
     row = {"model_id": model_id, "work_id": work_id, "half": "train", "artist": None}
     row |= {"title": None, "image_id": work_id, "num_images": 1, "verdict": verdict}
     looked = finding_id is not None
-    return row | {"k": 3 * looked, "n": 8 * looked, "finding_id": finding_id}
+    untested = dict.fromkeys(("artist_units", "artist_q", "q"))
+    return row | {"k": 3 * looked, "n": 8 * looked, "finding_id": finding_id} | untested | family
 
 
 FINDING = {
@@ -78,8 +86,19 @@ FINDING = {
     "neighbor_id": "a2",
     "clique_size": 3,
     "own_caption": True,
+    "unit_id": "a1",
+    "num_units": 30,
+    "num_control_units": 999,
+    "num_exceeding": 0,
+    "p": 0.001,
+    "p_bound": 0.006,
+    "q": 0.01,
+    "gamma_star": None,
     "reason": "3 of 8 images gave the work back",
 }
+FAMILY = {"artist": "Marchetti, Zoe", "artist_units": 4, "artist_q": 0.02, "q": 0.0312}
+"""An artist of four tested units; the q of a work is that of the artist's own list."""
+
 GENERATION = {
     "image_id": "g1",
     "model_id": "m",
@@ -118,7 +137,7 @@ def data() -> dict[str, Reader]:
     ]
     none = FINDING | {"finding_id": "f2", "verdict": "none", "work_id": "c1", "half": "control"}
     artists = [
-        judged("m", "a1", "verbatim", "f1"),
+        judged("m", "a1", "verbatim", "f1", **FAMILY),
         judged("m", "c1", "none", "f2"),
         *[judged("m", name, "not_examined", None) for name in ("b1", "d1", "e1", "f1")],
     ]
@@ -180,7 +199,7 @@ def test_a_near_miss_is_a_suggestion_and_no_answer(data: dict[str, Reader]) -> N
 
 
 def test_an_unknown_name_finds_nobody(data: dict[str, Reader]) -> None:
-    nobody = LookupResult(name="Qqq", names=(), train=(), control=(), suggestions=())
+    nobody = LookupResult(name="Qqq", names=(), train=(), control=(), families=(), suggestions=())
     assert lookup("Qqq", data) == nobody
     assert lookup("", data).names == ()
 
@@ -258,7 +277,7 @@ def texts() -> dict[str, Reader]:
         "authors": Shelf(
             ARTISTS,
             [
-                judged("m", "x1", "verbatim_text", "t1"),
+                judged("m", "x1", "verbatim_text", "t1", **FAMILY | {"artist": f"Zoe{ESCAPE}"}),
                 *[judged("m", name, "not_examined", None) for name in ("x2", "x3", "x4")],
             ],
             "work_id",
@@ -318,3 +337,60 @@ def test_a_terminal_is_told_where_and_obeys_nothing(texts: dict[str, Reader]) ->
     assert "\x1b" not in said
     assert "\u202e" not in said
     assert as_text(lookup("Nobody", texts)).startswith("nobody in this run is called Nobody")
+
+
+def test_a_name_has_the_numbers_of_its_own_list_and_not_those_of_the_run(
+    data: dict[str, Reader],
+) -> None:
+    result = lookup("Zoe Marchetti", data)
+    (family,) = result.families
+    assert (family.artist, family.model_id, family.method) == (
+        "Marchetti, Zoe",
+        "m",
+        "adaptive_ratio",
+    )
+    assert (family.units, family.q) == (4, 0.02)
+    (judgement,) = result.train[0].judgements
+    assert judgement.q == 0.0312
+    said = as_text(result)
+    assert "4 units tested together, q 0.02 over artists" in said
+    assert "at most 2 % are named wrongly, on average over runs" in said
+    # rounded up, so that nothing is promised that does not hold
+    assert "q 0.0312 in the list of this artist alone" in said
+    assert "at most 3.2 % are false on average" in said
+    assert "0.01" not in said.replace("0.0312", "")
+    found = as_json(result)
+    assert found["families"][0]["q"] == 0.02
+    assert found["families"][0]["standing"] in said
+    assert found["train"][0]["judgements"][0]["q"] == 0.0312
+    assert found["train"][0]["judgements"][0]["standing"] in said
+    assert found["train"][1]["judgements"][0]["q"] is None
+    assert lookup("Someone Else", data).families == ()
+    assert "no unit of theirs was tested" in as_text(lookup("Someone Else", data))
+
+
+def test_a_work_outside_its_artists_list_says_so(data: dict[str, Reader]) -> None:
+    rows = [judged("m", "a1", "verbatim", "f1", **FAMILY | {"q": 1.0})]
+    data["artists"] = Shelf(ARTISTS, rows, "work_id")
+    assert "it is on no such list" in as_text(lookup("Zoe Marchetti", data))
+
+
+def test_what_was_made_elsewhere_has_no_p_and_no_q(data: dict[str, Reader]) -> None:
+    rows = [judged("imported", "a1", "verbatim", "f1", **FAMILY)]
+    data["artists"] = Shelf(ARTISTS, rows, "work_id")
+    result = lookup("Zoe Marchetti", data)
+    assert "made elsewhere, so there is no p and no q" in as_text(result)
+    assert "q 0." not in as_text(result)
+    assert result.families == ()
+    assert as_json(result)["train"][0]["judgements"][0]["q"] is None
+
+
+def test_a_look_up_says_nothing_that_must_not_be_said(
+    data: dict[str, Reader], texts: dict[str, Reader]
+) -> None:
+    for name in ("Zoe Marchetti", "Someone Else", "Yan Other", "Nobody"):
+        result = lookup(name, {**data, **texts})
+        for said in (as_text(result), json.dumps(as_json(result))):
+            assert not claims(said, (*NEVER, *NEVER_IN_A_PORTFOLIO))
+        for line in as_text(result).splitlines():
+            assert "interval" not in line or re.search(r"\d+ of \d+ (seeds|attempts)", line)

@@ -24,6 +24,7 @@ from stages.statistics.spending import (
 )
 from stages.statistics.visits import chance_seen, law, sequential_limit
 
+QUICK = Rule(looks=(1, 2), give_up=-0.5, p0=0.2)
 PATIENT = Rule(looks=(1, 2, 3), give_up=-0.8, p0=0.2)
 Choose = Callable[[State], np.ndarray]
 
@@ -47,8 +48,8 @@ def every_way(
             yield last, chance * later
 
 
-def by_evidence(budget: int) -> Choose:
-    return lambda state: next_units(state, budget, PATIENT)
+def by_evidence(budget: int, rule: Rule = PATIENT) -> Choose:
+    return lambda state: next_units(state, budget, rule)
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2])
@@ -71,9 +72,9 @@ def level(choose: Choose, at: float) -> float:
     """Return P(p <= at) of a test unit that is like its two controls, over all orders of draws."""
     hit = []
     for draws in permutations((0.1, 0.2, 0.3)):
-        state = State.begin(draws, PATIENT)
-        for last, chance in every_way(state, np.full(3, 0.4), choose, 3):
-            score = scores(last, PATIENT)
+        state = State.begin(draws, QUICK)
+        for last, chance in every_way(state, np.full(3, 0.4), choose, 3, QUICK):
+            score = scores(last, QUICK)
             # where all score the same nothing stands out
             p = 1.0 if np.ptp(score[np.isfinite(score)].tolist() or [0.0]) == 0 else None
             if p is None or np.isneginf(score).any():
@@ -84,13 +85,13 @@ def level(choose: Choose, at: float) -> float:
 
 @pytest.mark.parametrize("budget", [2, 3, 100])
 def test_p_is_super_uniform_after_adaptive_sampling(budget: int) -> None:
-    assert 0 < level(by_evidence(budget), 1 / 3) <= 1 / 3 + 1e-12
-    assert level(by_evidence(budget), 2 / 3) <= 2 / 3 + 1e-12
+    assert 0 < level(by_evidence(budget, QUICK), 1 / 3) <= 1 / 3 + 1e-12
+    assert level(by_evidence(budget, QUICK), 2 / 3) <= 2 / 3 + 1e-12
 
 
 def test_a_queue_that_knows_the_label_is_caught() -> None:
     def favours_the_test_unit(state: State) -> np.ndarray:
-        units = next_units(state, 100, PATIENT)
+        units = next_units(state, 100, QUICK)
         return units[units == 0]
 
     # the controls are never sampled, so they stand behind every unit that was
@@ -167,15 +168,15 @@ def test_left_out_units_have_p_1_and_stay_in_the_count() -> None:
 
 
 def test_triage_evidence_is_a_bet_on_normal_scores() -> None:
-    score = np.random.default_rng(1).normal(5.0, 3.0, size=200_000)
-    assert np.exp(triage_evidence(score, 0.5)).mean() == pytest.approx(1, abs=0.02)
-    assert np.exp(triage_evidence(score, 0.1)).mean() < 1.1  # of infinite variance
+    score = np.random.default_rng(1).normal(5.0, 3.0, size=20_000)
+    assert np.exp(triage_evidence(score, 0.5)).mean() == pytest.approx(1, abs=0.05)
+    assert np.exp(triage_evidence(score, 0.1)).mean() < 1.2  # of infinite variance
     assert (triage_evidence(score, 1.0) == 0).all()
     assert triage_evidence(np.array([1.0, 1.0, 1.0, 7.0]), 0.1).tolist() == [0, 0, 0, 0]
     stands_out = np.append(score, [60.0])
     assert triage_evidence(stands_out, 0.1)[-1] > 100
     assert triage_evidence(stands_out, 0.1)[:-1] == pytest.approx(
-        triage_evidence(score, 0.1), rel=1e-3, abs=1e-3
+        triage_evidence(score, 0.1), rel=1e-3, abs=1e-2
     )
 
 
@@ -183,17 +184,17 @@ def test_triage_evidence_is_a_bet_on_normal_scores() -> None:
 @pytest.mark.parametrize("rule", [Rule(looks=(1, 4, 16)), Rule(looks=(2, 8), give_up=-1.0)])
 def test_law_is_what_the_queue_does(rate: float, rule: Rule) -> None:
     dice = np.random.default_rng(3)
-    num = 40_000
+    num = 20_000
     state = State.begin(dice.random(num), rule)
     for _ in rule.looks:
         units = next_units(state, 1 << 40, rule)
         state = observe(state, units, dice.binomial(due(state, rule)[units], rate), rule)
     told = law(rate, rule)
     done = ~left_out(state, rule)
-    assert state.seeds_U.mean() == pytest.approx(told.seeds, rel=0.03)
-    assert done.mean() == pytest.approx(told.reaching, abs=0.01)
+    assert state.seeds_U.mean() == pytest.approx(told.seeds, rel=0.05)
+    assert done.mean() == pytest.approx(told.reaching, abs=0.015)
     seen = (done & (state.hits_U >= 3)).mean()
-    assert seen == pytest.approx(chance_seen(rate, 3, rule), abs=0.01)
+    assert seen == pytest.approx(chance_seen(rate, 3, rule), abs=0.015)
 
 
 def test_nobody_sees_a_rare_work_in_one_look() -> None:
