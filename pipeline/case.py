@@ -16,6 +16,7 @@ from pipeline.errors import CaseError
 from pipeline.identity import marked
 from pipeline.parse import parse, read_yaml
 from stages.images.adopt import AdoptConfig
+from stages.images.allocate import AllocateConfig
 from stages.images.cliques import CliquesConfig
 from stages.images.compare import CompareConfig
 from stages.images.duplicates import DuplicatesConfig
@@ -109,6 +110,9 @@ class Case:
     losses: Mapping[str, LossesConfig] = field(default_factory=dict)
     """Denoising losses of the works under the models, by a short name; triage too."""
 
+    allocate: AllocateConfig = field(default_factory=AllocateConfig)
+    """Whether every prompt gets all its seeds, or those that gave something back."""
+
     adopt: AdoptConfig = field(default_factory=AdoptConfig)
     """How images that somebody else generated are taken in."""
 
@@ -189,7 +193,8 @@ class Case:
         for name in ("train", "control", "suspect", *TEXT_SECTIONS):  # part of every id
             section = replace(getattr(self, name), dataset=name)
             object.__setattr__(self, name, section)
-        object.__setattr__(self, "assess", replace(self.assess, setting=self.setting))
+        judged = replace(self.assess, setting=self.setting, design=self.allocate.design)
+        object.__setattr__(self, "assess", judged)
         texts = self.writers or any(getattr(self, name).sources for name in TEXT_SECTIONS)
         images = self.models or any((self.train.sources, self.suspect.sources))
         if self.embed is None and (images or not texts):
@@ -212,7 +217,9 @@ class Case:
     @property
     def limits(self) -> LimitsConfig:
         """What a finding of images has to meet; no section of its own, so it is what is judged."""
-        return self._limits(self.flag.min_hits)
+        found = self._limits(self.flag.min_hits)
+        is_fixed = self.allocate.design == "fixed"
+        return found if is_fixed else replace(found, rule=self.allocate.rule())
 
     @property
     def text_limits(self) -> LimitsConfig:

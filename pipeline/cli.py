@@ -39,6 +39,10 @@ VERBS: dict[str, tuple[str, str]] = {
         "say which works of a case hold the words of a text",
         "palimpsest find-text output.txt mycase.yaml",
     ),
+    "bundle": (
+        "seal findings, every attempt and the method into one folder",
+        "palimpsest bundle mycase.yaml --out EB-mycase-20261122-1 --key ~/.ssh/id_ed25519",
+    ),
     "verify": (
         "say whether a bundle is intact, its signer known, its time attested",
         "palimpsest verify EB-tiny-20261122-1 --signers allowed_signers --tsa-root tsa-root.pem",
@@ -112,6 +116,36 @@ def _add_bundle(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
 
+def _add_sealing(verb: argparse.ArgumentParser) -> None:
+    """Give `bundle` its arguments."""
+    verb.add_argument(
+        "case", metavar="CASE", nargs="?", help="case file; the only *.yaml here if left out"
+    )
+    verb.add_argument("--out", metavar="FOLDER", required=True, help="the bundle; not there yet")
+    verb.add_argument("--key", metavar="FILE", help="private key of SSH to seal with")
+    verb.add_argument(
+        "--signer", metavar="WHO", default="evidence", help="who signs: an address, one word"
+    )
+    verb.add_argument(
+        "--tsa", metavar="URL", action="append", default=[], help="authority; may be repeated"
+    )
+    verb.add_argument(
+        "--tsa-root", metavar="PEM", action="append", default=[], help="roots of the authorities"
+    )
+    verb.add_argument("--previous", metavar="SHA256", help="fingerprint of the bundle before it")
+    verb.add_argument(
+        "--bates-prefix", metavar="LETTERS", default="PAL", help="before the digits of a page"
+    )
+    verb.add_argument("--padding", metavar="N", type=int, default=7, help="digits of a page")
+    verb.add_argument(
+        "--bom",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="begin the Concordance file with a byte order mark, as most platforms expect",
+    )
+    verb.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+
+
 def _add_verify(verb: argparse.ArgumentParser) -> None:
     """Give `verify` its arguments."""
     _add_bundle(verb)
@@ -133,6 +167,7 @@ def _add_stamp(verb: argparse.ArgumentParser) -> None:
 
 TAKE_NO_CASE: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "compare-text": _add_files,
+    "bundle": _add_sealing,
     "verify": _add_verify,
     "stamp": _add_stamp,
 }
@@ -182,6 +217,10 @@ def _answer(asked: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
         from pipeline.evidence.verbs import stamp_bundle, verify_bundle
 
         return verify_bundle(asked) if asked.verb == "verify" else stamp_bundle(asked)
+    if asked.verb == "bundle":
+        from pipeline.evidence.bundling import bundle
+
+        return bundle(asked, _case_path(asked))
     if asked.verb == "find-text":
         from pipeline.find_text import find_text
 

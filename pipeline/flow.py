@@ -6,6 +6,7 @@ datasets of the same columns, which are read one after the other.
 
 from collections.abc import Mapping
 
+from pipeline.rounds import IMAGES, MATCHES, later, turns
 from pipeline.steps import Step
 from stages.contract import Table
 from stages.images import (
@@ -137,8 +138,9 @@ FLOW = (
         writes="made.losses",
         each="losses",
     ),
+    turns(1),
     Step(
-        run=sample.STAGE, reads={"prompts": ("made.prompts",)}, writes="made.sampled", each="models"
+        run=sample.STAGE, reads={"prompts": ("made.turns",)}, writes="made.sampled", each="models"
     ),
     Step(
         run=ingest.STAGE,
@@ -160,9 +162,6 @@ FLOW = (
         writes="made.neighbors",
     ),
     Step(
-        run=cliques.STAGE, reads={"images": ("made.sampled", "made.adopted")}, writes="made.cliques"
-    ),
-    Step(
         run=compare.STAGE,
         reads={
             "images": ("made.sampled", "made.adopted"),
@@ -170,13 +169,18 @@ FLOW = (
             "prompts": ("made.prompts",),
         },
         uses={"pixels": ("input.pixels",)},
+        only_with="images",
         writes="made.matches",
     ),
+    # the sequential design looks again where something came back
+    *later(2),
+    *later(3),
+    Step(run=cliques.STAGE, reads={"images": IMAGES}, writes="made.cliques"),
     Step(
         run=score.STAGE,
         reads={
-            "images": ("made.sampled", "made.adopted"),
-            "matches": ("made.matches",),
+            "images": IMAGES,
+            "matches": MATCHES,
             "prompts": ("made.prompts",),
         },
         uses={"pixels": ("input.pixels",), "originals": ("train.images", "control.images")},
@@ -186,7 +190,7 @@ FLOW = (
     Step(
         run=calibrate.STAGE,
         reads={
-            "matches": ("made.matches",),
+            "matches": MATCHES,
             "works": ("input.works",),
             "prompts": ("made.prompts",),
         },
@@ -196,9 +200,9 @@ FLOW = (
         run=flag.STAGE,
         reads={
             "prompts": ("made.prompts",),
-            "images": ("made.sampled", "made.adopted"),
+            "images": IMAGES,
             "cliques": ("made.cliques",),
-            "matches": ("made.matches",),
+            "matches": MATCHES,
         },
         uses={"thresholds": ("made.thresholds",), "works": ("input.works",)},
         writes="made.candidates",
@@ -207,7 +211,7 @@ FLOW = (
         run=flag_regions.STAGE,
         reads={
             "prompts": ("made.prompts",),
-            "matches": ("made.matches",),
+            "matches": MATCHES,
             "scores": ("made.scores",),
         },
         uses={"controls": ("made.scores",), "works": ("input.works",)},
@@ -219,8 +223,8 @@ FLOW = (
         run=assess.STAGE,
         reads={
             "units": ("made.units",),
-            "made": ("made.sampled", "made.adopted"),
-            "matches": ("made.matches",),
+            "made": IMAGES,
+            "matches": MATCHES,
             "scores": ("made.scores",),
         },
         writes="made.assessments",
@@ -239,7 +243,7 @@ FLOW = (
     Step(
         run=lean.STAGE,
         reads={
-            "matches": ("made.matches",),
+            "matches": MATCHES,
             "works": ("input.works",),
             "prompts": ("made.prompts",),
         },

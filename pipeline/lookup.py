@@ -27,7 +27,7 @@ __all__ = ["READS", "TEXT_READS", "Family", "FoundWork", "Judgement", "LookupRes
 _OF_FINDING = ("finding_id", "k_low", "k_high", "score", "threshold", "control_best", "reason")
 _OF_PAIR = ("best_made_id", "neighbor_id")
 _OF_FAMILY = ("artist", "artist_units", "artist_q")
-_BACK = ("verbatim", "verbatim_text", "near_text")
+_BACK = ("verbatim", "template", "partial", "verbatim_text", "near_text")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Judgement:
     """Digest of the model, or `imported`."""
 
     verdict: str
-    """verbatim, verbatim_text, near_text, none or not_examined."""
+    """verbatim, template, partial, verbatim_text, near_text, none or not_examined."""
 
     k: int
     """Confirmation generations or attempts that gave the work back."""

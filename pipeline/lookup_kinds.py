@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import rounds
 from stages.contract import Reader, Table
 from stages.tables import (
     ARTISTS,
@@ -29,7 +30,7 @@ READS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "works": (WORKS, ("input.works",)),
     "findings": (FINDINGS, ("made.findings",)),
     "artists": (ARTISTS, ("made.artists",)),
-    "generations": (GENERATIONS, ("made.sampled", "made.adopted")),
+    "generations": (GENERATIONS, rounds.IMAGES),
 }
 """Role -> table and the datasets behind one reader, for images."""
 

@@ -14,6 +14,8 @@ _MODEL = 24
 
 METHODS = {
     "adaptive_ratio": "images by adaptive ratio",
+    "template": "images by their layout",
+    "partial": "regions of images",
     "verbatim_words": "texts by the longest run",
     "near_words": "texts by the largest near-verbatim block",
 }
@@ -93,7 +95,7 @@ def _pair(pair: Pair) -> Iterator[str]:
 
 
 def _judged(judgement: Judgement) -> str:
-    made = "seeds" if judgement.verdict == "verbatim" else "attempts"
+    made = "attempts" if judgement.verdict in {"verbatim_text", "near_text"} else "seeds"
     text = f"{judgement.verdict}: {judgement.k} of {judgement.n} {made}"
     if judgement.k_low is not None and judgement.k_high is not None:
         text += f", 95 % interval {judgement.k_low:.0%} to {judgement.k_high:.0%}"

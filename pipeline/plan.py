@@ -180,9 +180,8 @@ def _tasks(step: Step, parts: Parts) -> list[tuple[str, dict[str, tuple[Part, ..
     else:
         tasks = list(_together(step.run, inputs))
     # of nothing comes nothing: a case with images alone leaves the text half unmade
-    return [
-        task for task in tasks if any(part.rows for found in task[1].values() for part in found)
-    ]
+    wanted = [step.only_with] if step.only_with else list(inputs)
+    return [task for task in tasks if any(part.rows for role in wanted for part in task[1][role])]
 
 
 def _together(

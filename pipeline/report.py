@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.report_counts import ModelCounts, count_models
+from pipeline import rounds
+from pipeline.report_counts import BACK, ModelCounts, count_models
 from pipeline.report_exhibits import (
     MAX_AGREEING,
     MAX_EXHIBITS,
@@ -31,6 +32,7 @@ from stages.tables import (
     MATCHES,
     PROMPTS,
     REJECTED,
+    SCORES,
     THRESHOLDS,
     WORKS,
 )
@@ -39,10 +41,11 @@ Row = Mapping[str, Any]
 
 READS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "images": (IMAGES, ("train.images", "control.images")),
-    "generations": (GENERATIONS, ("made.sampled", "made.adopted")),
+    "generations": (GENERATIONS, rounds.IMAGES),
     "works": (WORKS, ("input.works",)),
     "prompts": (PROMPTS, ("made.prompts",)),
-    "matches": (MATCHES, ("made.matches",)),
+    "matches": (MATCHES, rounds.MATCHES),
+    "scores": (SCORES, ("made.scores",)),
     "thresholds": (THRESHOLDS, ("made.thresholds",)),
     "findings": (FINDINGS, ("made.findings",)),
     "artists": (ARTISTS, ("made.artists",)),
@@ -125,13 +128,13 @@ class Summary:
     """What was asked, for the rows that are listed, by prompt_id."""
 
     exhibits: tuple[Exhibit, ...]
-    """Verbatim findings with pictures, at most `MAX_EXHIBITS`."""
+    """Findings with pictures, at most `MAX_EXHIBITS`."""
 
     agreeing: tuple[Exhibit, ...]
     """Captions of low diversity with pictures, at most `MAX_AGREEING`."""
 
     found: Listed
-    """Verbatim findings, in the order of the exhibits."""
+    """Findings that name a work, in the order of the exhibits."""
 
     misses: Listed
     """Captions that gave nothing back, `low_diversity` first."""
@@ -156,7 +159,8 @@ def collect(readers: Mapping[str, Reader], facts: RunFacts) -> Summary:
     captions = read_captions(readers["prompts"])
     findings = readers["findings"].read(FINDINGS.schema.names)
     verdict, named = findings["verdict"], pc.is_valid(findings["work_id"])
-    found = in_order(findings.filter(pc.equal(verdict, "verbatim")).to_pylist())
+    back = findings.filter(pc.is_in(verdict, pa.array(BACK, pa.large_string()))).to_pylist()
+    found = in_order(back)
     alone = findings.filter(pc.invert(named))
     agree = in_order(alone.filter(pc.equal(alone["verdict"], "low_diversity")).to_pylist())
     none = in_order(alone.filter(pc.equal(alone["verdict"], "none")).to_pylist())

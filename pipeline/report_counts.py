@@ -18,6 +18,8 @@ Row = Mapping[str, Any]
 
 COPY_CLASSES = ((1, 1), (2, 3), (4, 15), (16, 63), (64, None))
 MAX_ARTISTS = 200
+BACK = ("verbatim", "template", "partial")
+"""Verdicts that say an image, its layout or a region of it came back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +139,8 @@ def count_models(
     """
     names = ("model_id", "prompt_id", "work_id", "verdict", "n")
     findings = by_model(readers["findings"].read(names).to_pylist())
-    names = ("model_id", "half", "artist", "num_images", "verdict", "artist_units", "artist_q")
-    works = readers["artists"].read(names)
+    credited = ("model_id", "half", "artist", "num_images", "verdict", "artist_units", "artist_q")
+    works = readers["artists"].read(credited)
     marks = {row["model_id"]: row for row in whole(readers["thresholds"])}
     bars = count_scores(readers["matches"])
     out = []
@@ -181,7 +183,7 @@ def by_model(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
 
 def _captions(rows: Sequence[Row], halves: Mapping[str, Any], min_hits: int) -> dict[str, Any]:
     judged = {row["prompt_id"]: row["n"] for row in rows if row["n"]}
-    found = [row for row in rows if row["verdict"] == "verbatim"]
+    found = [row for row in rows if row["verdict"] in BACK]
     back = {row["prompt_id"] for row in found}
     controls = {prompt for prompt in judged if halves.get(prompt) == "control"}
     agree = {row["prompt_id"] for row in rows if row["verdict"] == "low_diversity"}
@@ -204,7 +206,7 @@ def _captions(rows: Sequence[Row], halves: Mapping[str, Any], min_hits: int) -> 
 def _copies(train: pa.Table) -> tuple[CopyClass, ...]:
     images = train["num_images"].to_numpy()
     seen = pc.not_equal(train["verdict"], "not_examined").to_numpy()
-    back = pc.equal(train["verdict"], "verbatim").to_numpy()
+    back = pc.is_in(train["verdict"], pa.array(BACK, pa.large_string())).to_numpy()
     out = []
     for least, most in COPY_CLASSES:
         here = (images >= least) & (images <= (most or np.inf))
@@ -229,7 +231,7 @@ def _artists(works: pa.Table, *, tested: bool) -> list[ArtistLine]:
             continue
         line["works"] += number
         line["examined"] += number * (row["verdict"] != "not_examined")
-        line["back"] += number * (row["verdict"] == "verbatim")
+        line["back"] += number * (row["verdict"] in BACK)
     found = [ArtistLine(artist=name, **line) for name, line in lines.items()]
     return sorted(found, key=lambda line: (-line.back, -line.works, line.artist or ""))
 

@@ -4,6 +4,7 @@ Large tables are read one column at a time and cut down to the captions that are
 memory follows the widest column and not the table.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.contract import Reader
+from stages.verdicts.measures import larger
 
 Row = Mapping[str, Any]
 
@@ -25,7 +27,15 @@ _OF_MATCH = (
     *("model_id", "prompt_id", "made_id", "work_id", "half", "neighbor_id", "adaptive_ratio"),
     "best",
 )
+_OF_SCORE = (
+    *("model_id", "prompt_id", "made_id", "work_id", "half", "neighbor_id", "method", "score"),
+    *("hit", "detail"),
+)
 _OF_WORK = ("artist", "title", "year", "licence", "place")
+
+
+Box = tuple[int, int, int, int]
+"""Top, left, bottom and right in pixels of a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +65,11 @@ class Seed:
     judged: bool
     """True for a confirmation seed, False for one that set the threshold."""
 
-    ratio: float | None
-    """Adaptive ratio to the work of the exhibit; None if that work was not a candidate."""
+    score: float | None
+    """Score against the work of the exhibit; None if that work was not a candidate."""
 
     hit: bool
-    """True if the work is the closest one and lies below the threshold."""
+    """True if the work is the closest one and lies beyond the threshold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +89,11 @@ class Exhibit:
     """Images of the work in its half, 0 if no work is named."""
 
     rival: Row
-    """The control work that lies closest to the same generation: neighbor_id and adaptive_ratio,
-    artist, title, year and licence; empty if it was compared with none."""
+    """The control work that lies closest to the same generation: neighbor_id and score, artist,
+    title, year and licence; empty if it was compared with none."""
+
+    boxes: Mapping[str, Box]
+    """Regions that are the same: `made` and `work`, of a partial copy; else empty."""
 
     seeds: tuple[Seed, ...]
     """Generations of the caption in order, at most `MAX_SEEDS`."""
@@ -114,7 +127,8 @@ def in_order(findings: Iterable[Row]) -> list[Row]:
 
 
 def _strength(row: Row) -> tuple[float, float, str]:
-    score = float("inf") if row["score"] is None else row["score"]
+    sign = -1 if larger(row["method"]) else 1
+    score = float("inf") if row["score"] is None else sign * row["score"]
     return -row["k"] / max(row["n"], 1), score, row["finding_id"]
 
 
@@ -124,7 +138,7 @@ def read_exhibits(
     """Return an exhibit for each finding, in the same order.
 
     Args:
-        readers: `generations`, `matches`, `images`, `works`.
+        readers: `generations`, `matches`, `scores`, `images`, `works`.
         findings: FINDINGS rows.
         captions: by prompt_id.
     """
@@ -132,11 +146,12 @@ def read_exhibits(
         return ()
     wanted = pa.array(sorted({row["prompt_id"] for row in findings}), pa.large_string())
     made = by_caption(rows_of(readers["generations"], _OF_GENERATION, wanted))
-    close = by_caption(rows_of(readers["matches"], _OF_MATCH, wanted))
+    close = by_caption(_pairs(readers, wanted))
     out = []
     for row in findings:
         key = (row["model_id"], row["prompt_id"])
-        seeds = _seeds(row, made[key], close[key])
+        mine = [pair for pair in close[key] if pair["method"] == row["method"]]
+        seeds = _seeds(row, made[key], mine)
         work: Row = {}
         num_images = 0
         if row["work_id"] is not None and row["neighbor_id"] is not None:
@@ -148,7 +163,8 @@ def read_exhibits(
             caption=captions.get(row["prompt_id"], _NO_CAPTION),
             work=work,
             num_images=num_images,
-            rival=_rival(row, close[key], readers) if work else {},
+            rival=_rival(row, mine, readers) if work else {},
+            boxes=_boxes(row, mine),
             seeds=tuple(seeds[:MAX_SEEDS]),
             num_seeds=len(seeds),
         )
@@ -156,24 +172,46 @@ def read_exhibits(
     return tuple(out)
 
 
+def _pairs(readers: Mapping[str, Reader], wanted: Any) -> list[Row]:
+    """Return every scored pair of some captions, by whatever method, under the same names."""
+    plain = [
+        {**row, "method": "adaptive_ratio", "score": row["adaptive_ratio"], "hit": row["best"]}
+        for row in rows_of(readers["matches"], _OF_MATCH, wanted)
+    ]
+    return [*plain, *rows_of(readers["scores"], _OF_SCORE, wanted)]
+
+
 def _rival(finding: Row, close: Iterable[Row], readers: Mapping[str, Reader]) -> Row:
     """Return the control work that lies closest to the generation of a finding."""
+    sign = -1 if larger(finding["method"]) else 1
     against = sorted(
-        (row["adaptive_ratio"], row["work_id"], row["neighbor_id"])
+        (sign * row["score"], row["work_id"], row["neighbor_id"])
         for row in close
         if (row["made_id"], row["half"]) == (finding["best_made_id"], "control")
-        and row["adaptive_ratio"] is not None
+        and row["score"] is not None
     )
     ids = [neighbor_id for _, _, neighbor_id in against]
     mixed = readers["works"].take(ids, ["mixed"])["mixed"].to_pylist() if ids else []
     # a work with images in both halves is no control
     pure = (row for row, both in zip(against, mixed, strict=True) if not both)
-    for ratio, _, neighbor_id in pure:
+    for score, _, neighbor_id in pure:
         (work,) = readers["images"].take([neighbor_id], _OF_WORK).to_pylist()
-        return {**work, "neighbor_id": neighbor_id, "adaptive_ratio": ratio}
+        return {**work, "neighbor_id": neighbor_id, "score": sign * score}
     return {}
 
 
+def _boxes(finding: Row, close: Iterable[Row]) -> dict[str, Box]:
+    """Return which regions of a pair are the same."""
+    pair = (finding["best_made_id"], finding["work_id"])
+    for row in close:
+        detail = row.get("detail")
+        if (row["made_id"], row["work_id"]) == pair and detail:
+            found = json.loads(detail)
+            return {side: tuple(found[f"{side}_box"]) for side in _SIDES if f"{side}_box" in found}
+    return {}
+
+
+_SIDES = ("made", "work")
 _NO_CAPTION = Caption(text=None, class_label=None, half=None)
 
 
@@ -195,15 +233,25 @@ def by_caption(rows: Iterable[Row]) -> Mapping[tuple[str, str], list[Row]]:
 
 def _seeds(finding: Row, made: Iterable[Row], close: Iterable[Row]) -> list[Seed]:
     mine = {row["made_id"]: row for row in close if row["work_id"] == finding["work_id"]}
-    below = -1.0 if finding["threshold"] is None else finding["threshold"]
     out = []
     for row in sorted(made, key=lambda row: (row["sample"], row["image_id"])):
         match = mine.get(row["image_id"])
-        ratio = match["adaptive_ratio"] if match else None
-        hit = match is not None and match["best"] and ratio is not None and ratio < below
-        judged = row["phase"] == "confirmation"
-        sample = row["sample"]
+        score = match["score"] if match else None
         out.append(
-            Seed(image_id=row["image_id"], sample=sample, judged=judged, ratio=ratio, hit=hit)
+            Seed(
+                image_id=row["image_id"],
+                sample=row["sample"],
+                judged=row["phase"] == "confirmation",
+                score=score,
+                hit=match is not None and match["hit"] and _beyond(score, finding),
+            )
         )
     return out
+
+
+def _beyond(score: float | None, finding: Row) -> bool:
+    """Return whether a score lies beyond the threshold of a finding."""
+    if score is None or finding["threshold"] is None:
+        return False
+    mark: float = finding["threshold"]
+    return score > mark if larger(finding["method"]) else score < mark

@@ -25,6 +25,9 @@ _TOLD_APART = 5.0
 
 _TICKS = 5
 
+_BEHIND = 3
+"""Bars kept free for units without a match, where there are such units."""
+
 
 class Block(NamedTuple):
     """Units of one kind and one bar, in units of the drawing."""
@@ -50,15 +53,18 @@ class Drawing(NamedTuple):
     nearest: float
     """Score at the left edge."""
     furthest: float
-    """Score at the right edge, where units without a match stand too."""
+    """Score at the right end of the scale."""
+    length: float
+    """Where the scale ends; units without a match stand behind it, at the right edge."""
     unmatched: int
     """Units without a match."""
 
     def place(self, score: float | None) -> float:
         """Return the x of a score."""
-        span = self.furthest - self.nearest or 1.0
-        share = 1.0 if score is None else (score - self.nearest) / span
-        return NULL_WIDTH * min(max(share, 0.0), 1.0)
+        if score is None:
+            return NULL_WIDTH * (1 - 0.5 / _BARS)
+        share = (score - self.nearest) / (self.furthest - self.nearest or 1.0)
+        return self.length * min(max(share, 0.0), 1.0)
 
 
 def draw_null(
@@ -85,7 +91,9 @@ def draw_null(
         return None
     nearest, furthest = (max(known), min(known)) if larger else (min(known), max(known))
     span = furthest - nearest or 1.0
-    bars = [_binned(scores, nearest, span) for scores in (found, others, controls)]
+    unmatched = len(others) + len(found) + len(controls) - len(known)
+    scale = _BARS - _BEHIND if unmatched else _BARS
+    bars = [_binned(scores, nearest, span, scale) for scores in (found, others, controls)]
     most = int(max(np.max(bars[0] + bars[1]), np.max(bars[2]), 1))
     unit = min(_BLOCK, NULL_HEIGHT / most)
     nothing = np.zeros(_BARS, np.int64)
@@ -93,19 +101,24 @@ def draw_null(
         found=tuple(_blocks(bars[0], nothing, -unit)),
         others=tuple(_blocks(bars[1], bars[0], -unit)),
         controls=tuple(_blocks(bars[2], nothing, unit)),
-        ticks=tuple(_ticks(nearest, furthest)),
+        ticks=tuple(_ticks(nearest, furthest, NULL_WIDTH * scale / _BARS)),
         up=unit * int(np.max(bars[0] + bars[1])),
         down=unit * int(np.max(bars[2])),
         nearest=nearest,
         furthest=furthest,
-        unmatched=len(others) + len(found) + len(controls) - len(known),
+        length=NULL_WIDTH * scale / _BARS,
+        unmatched=unmatched,
     )
 
 
-def _binned(scores: Sequence[float | None], nearest: float, span: float) -> NDArray[np.int64]:
-    places = [1.0 if score is None else (score - nearest) / span for score in scores]
-    bins = np.minimum((np.array(places) * _BARS).astype(np.int64), _BARS - 1)
-    return np.bincount(bins, minlength=_BARS)
+def _binned(
+    scores: Sequence[float | None], nearest: float, span: float, scale: int
+) -> NDArray[np.int64]:
+    known = np.array([score for score in scores if score is not None], np.float64)
+    bins = np.minimum(((known - nearest) / span * scale).astype(np.int64), scale - 1)
+    counts = np.bincount(bins, minlength=_BARS)
+    counts[-1] += len(scores) - len(known)
+    return counts
 
 
 def _blocks(bars: NDArray[np.int64], below: NDArray[np.int64], unit: float) -> Iterator[Block]:
@@ -120,7 +133,7 @@ def _blocks(bars: NDArray[np.int64], below: NDArray[np.int64], unit: float) -> I
             yield Block(place * width + 1, min(ends) + gap / 2, width - 2, height, count // pieces)
 
 
-def _ticks(nearest: float, furthest: float) -> Iterator[tuple[float, str]]:
+def _ticks(nearest: float, furthest: float, length: float) -> Iterator[tuple[float, str]]:
     """Yield round numbers between the ends, each with its x."""
     low, high = sorted((nearest, furthest))
     if low == high:
@@ -131,4 +144,4 @@ def _ticks(nearest: float, furthest: float) -> Iterator[tuple[float, str]]:
     step = next(size * by for by in (1, 2, 5, 10) if size * by >= rough)
     for number in range(ceil(low / step), floor(high / step) + 1):
         value = number * step
-        yield NULL_WIDTH * (value - nearest) / (furthest - nearest), f"{value:.10g}"
+        yield length * (value - nearest) / (furthest - nearest), f"{value:.10g}"

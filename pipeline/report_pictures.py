@@ -14,9 +14,9 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from pipeline.report_exhibits import Exhibit
+from pipeline.report_exhibits import Box, Exhibit
 from stages.contract import Reader
 from stages.pixels import MAX_PIXELS_EVER, DecodeError, decode
 
@@ -27,6 +27,7 @@ PAIR_SIDE = 320
 SEED_SIDE = 96
 SMALL_SIDE = 128
 GAIN = 4
+FRAME = "#8f2a16"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class Plate:
     """Control work that lies closest to the same generation."""
 
     difference: Picture | None
-    """Where the first two differ, `GAIN` times; white is equal."""
+    """Where the first two differ, `GAIN` times; white is equal. None if only regions are alike."""
 
     seeds: tuple[Picture | None, ...]
     """Generations of the caption, in the order of the exhibit."""
@@ -104,16 +105,21 @@ def plate_of(exhibit: Exhibit, readers: Mapping[str, Reader], album: Album) -> P
     best = finding["best_made_id"] if finding["work_id"] is not None else None
     near = finding["neighbor_id"] if best is not None else None
     wanted = [seed.image_id for seed in exhibit.seeds]
-    made = _decoded(readers["generations"], [*wanted, *([best] if best else [])])
-    one = made[-1] if best else None
+    made = _decoded(readers["generations"], wanted)
+    boxes = exhibit.boxes
+    one = _decoded(readers["generations"], [best], boxes.get("made"))[0] if best else None
     against = exhibit.rival["neighbor_id"] if exhibit.rival else None
-    other, rival = (_decoded(readers["images"], [n])[0] if n else None for n in (near, against))
+    other, rival = (
+        _decoded(readers["images"], [image_id], box)[0] if image_id else None
+        for image_id, box in ((near, boxes.get("work")), (against, None))
+    )
+    difference = None if boxes else difference_of(one, other)
     return Plate(
         made=album.add(one, PAIR_SIDE),
         work=album.add(other, PAIR_SIDE),
         rival=album.add(rival, PAIR_SIDE),
-        difference=album.add(difference_of(one, other), PAIR_SIDE),
-        seeds=tuple(album.add(rgb, SEED_SIDE) for rgb in made[: len(wanted)]),
+        difference=album.add(difference, PAIR_SIDE),
+        seeds=tuple(album.add(rgb, SEED_SIDE) for rgb in made),
     )
 
 
@@ -135,7 +141,7 @@ def difference_of(one_HWC: Rgb | None, other_HWC: Rgb | None) -> Rgb | None:
     return shown
 
 
-def _decoded(reader: Reader, ids: Sequence[str]) -> list[Rgb | None]:
+def _decoded(reader: Reader, ids: Sequence[str], box: Box | None = None) -> list[Rgb | None]:
     if not ids:
         return []
     out: list[Rgb | None] = []
@@ -143,9 +149,21 @@ def _decoded(reader: Reader, ids: Sequence[str]) -> list[Rgb | None]:
         try:
             rgb = decode(data.as_py(), max_pixels=MAX_PIXELS_EVER).rgb_HWC
             image = Image.fromarray(rgb)
+            if box is not None:
+                _frame(image, box)
             # shrunk at once: a caption of many large images must not fill the memory
             image.thumbnail((PAIR_SIDE * 2, PAIR_SIDE * 2))
             out.append(np.asarray(image, np.uint8))
         except DecodeError:
             out.append(None)
     return out
+
+
+def _frame(image: Image.Image, box: Box) -> None:
+    """Draw a frame around a region, dark and light so that it shows on any ground."""
+    top, left, bottom, right = box
+    line = max(1, max(image.size) // 100)
+    pen = ImageDraw.Draw(image)
+    for grow, ink in ((line, FRAME), (0, "white")):
+        place = (left - grow, top - grow, right - 1 + grow, bottom - 1 + grow)
+        pen.rectangle(place, outline=ink, width=line)

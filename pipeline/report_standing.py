@@ -29,13 +29,15 @@ STANDING_READS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
 
 NAMES = {
     "adaptive_ratio": "adaptive ratio",
+    "template": "layout, masked ratio",
+    "partial": "region, by how much the work tells it best",
+    "verbatim_words": "words of the longest run",
+    "near_words": "matched words of the largest near-verbatim block",
     "clip": "CLIP cosine",
     "l2": "l2 distance",
     "tiled_l2": "tiled l2 distance",
-    "verbatim_words": "words of the longest run",
-    "near_words": "matched words of the largest near-verbatim block",
 }
-"""Method -> what its score is, on an axis."""
+"""Method -> what its score is, on an axis; in the order in which they are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,14 +140,16 @@ def collect_standing(
     """
     rows = {role: reader.read(_names(role)).to_pylist() for role, reader in readers.items()}
     limits = {(row["model_id"], row["method"]): row for row in rows["limits"]}
-    lists: dict[tuple[str, bool, str], list[Row]] = {}
+    lists: dict[tuple[str, bool, int, str], list[Row]] = {}
     for row in rows["assessments"]:
-        lists.setdefault((row["model_id"], not row["primary"], row["method"]), []).append(row)
+        order = list(NAMES).index(row["method"]) if row["method"] in NAMES else len(NAMES)
+        key = (row["model_id"], not row["primary"], order, row["method"])
+        lists.setdefault(key, []).append(row)
     return StandingSummary(
         q=q,
         lists=tuple(
             _standing(found, q, limits.get((model_id, method)))
-            for (model_id, _, method), found in sorted(lists.items())
+            for (model_id, _, _, method), found in sorted(lists.items())
         ),
         blind=tuple(rows["blind"]),
         leanings=tuple(rows["leanings"]),

@@ -34,6 +34,10 @@ class Step:
     given: str = ""
     """Section of the case without which there is nothing for the step to do."""
 
+    only_with: str = ""
+    """Role without whose rows a task has nothing to do: prompts of which nothing was made in a
+    round, say, are not compared in it."""
+
     across: str = ""
     """Role of `uses` whose parts are used one at a time: every part of the input meets every part
     of it in a task of its own, so that a new part of either side meets the others alone."""

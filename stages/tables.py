@@ -165,6 +165,27 @@ PROMPTS = Table(
     groups=("prompt_id",),
 )
 
+TURNS = Table(
+    name="turns",
+    grain="one planned generation whose turn has come",
+    key=("prompt_id", "sample"),
+    schema=pa.schema(
+        [
+            PROMPT_ID,
+            SAMPLE,
+            PHASE,
+            column("block", pa.int32(), "block of samples that are made together", unit="0.."),
+            column("pack", TEXT, "generations that share a part"),
+            column("seed", pa.uint64(), "seed of the noise, from run seed, prompt and sample"),
+            column("text", TEXT, "what the model is given", null="class-conditional or nothing"),
+            column(
+                "class_label", pa.int32(), "class given to the model", null="caption or nothing"
+            ),
+        ]
+    ),
+    groups=("prompt_id",),
+)
+
 GENERATIONS = Table(
     name="generations",
     grain="one generated image",
@@ -454,7 +475,12 @@ FINDINGS = Table(
                 "95 % limit, for these controls, of the share of unrelated works that lie as close",
                 null=UNTESTED,
             ),
-            column("q", pa.float64(), "false discovery rate of the list", null=UNTESTED),
+            column(
+                "q",
+                pa.float64(),
+                "false discovery rate of the list; 1 where the unit has a stronger verdict",
+                null=UNTESTED,
+            ),
             column(
                 "gamma_star",
                 pa.float64(),
@@ -930,6 +956,7 @@ TABLES = (
     FILES,
     IMAGES,
     PROMPTS,
+    TURNS,
     GENERATIONS,
     EMBEDDINGS,
     WORKS,

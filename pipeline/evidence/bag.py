@@ -3,12 +3,15 @@
     bagit.txt  bag-info.txt  manifest-sha256.txt  tagmanifest-sha256.txt  data/...
 
 Files are copied and digested in one pass, a megabyte at a time; only paths and digests are kept.
+The payload is not forced down to the disk file by file, which would take minutes for 100,000 files:
+if the power fails right after, `palimpsest verify` says what is missing.
 
 Source: RFC 8493 (BagIt 1.0).
 """
 
 import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,6 +40,7 @@ Content = bytes | Path | BinaryIO
 """What a file is made of: its bytes, a file to copy, or something open to be read."""
 
 _CHUNK = 1 << 20
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -170,6 +174,11 @@ def _stream(opened: BinaryIO, path: Path) -> tuple[str, int]:
 
 
 def _info(facts: Facts, oxum: str) -> bytes:
+    if facts.previous is not None and not _FINGERPRINT.fullmatch(facts.previous):
+        raise SealError(
+            f"previous bundle: {facts.previous!r}: expected a fingerprint, 64 hex digits as"
+            " `palimpsest verify` prints them"
+        )
     rows = [
         ("External-Identifier", facts.identifier),
         ("Bag-Group-Identifier", facts.group),

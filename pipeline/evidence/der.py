@@ -39,12 +39,12 @@ def sorted_certificates(raw: bytes) -> bytes:
 
 def _certificates(raw: bytes) -> _Item | None:
     """Return where the certificates are: response, token, [0], signed data, [0]."""
-    response = next(_items(raw, 0, len(raw)))
+    response, *_ = _items(raw, 0, len(raw))
     inside = list(_items(raw, response.body, response.end))
     if len(inside) < _WHOLE:
         return None
     token = list(_items(raw, inside[1].body, inside[1].end))
-    signed = next(_items(raw, token[1].body, token[1].end))
+    signed, *_ = _items(raw, token[1].body, token[1].end)
     for item in list(_items(raw, signed.body, signed.end))[3:]:
         if item.tag == _CERTIFICATES:
             return item

@@ -7,7 +7,7 @@ Source: RFC 8493 (BagIt 1.0), section 2.1.3.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from pipeline.evidence.names import Fault, fault_of_path
@@ -36,8 +36,14 @@ def as_lines(digests: Mapping[str, str]) -> bytes:
     return "".join(f"{digests[path]}  {path}\n" for path in sorted(digests)).encode("ascii")
 
 
-def parse(name: str, raw: bytes | None) -> Listed:
-    """Return what a manifest says, and what is wrong with it; None stands for one that is gone."""
+def parse(name: str, raw: bytes | None, known: Container[str] = ()) -> Listed:
+    """Return what a manifest says, and what is wrong with it.
+
+    Args:
+        name: path of the manifest.
+        raw: its content; None stands for one that is gone.
+        known: paths of files that are there, and are allowed.
+    """
     if raw is None:
         return Listed({}, [Fault(name, "is missing")])
     digests: dict[str, str] = {}
@@ -51,7 +57,7 @@ def parse(name: str, raw: bytes | None) -> Listed:
             faults.append(Fault(name, f"line {number}: expected 64 hex digits, two spaces, a path"))
             continue
         path = found[2].decode("ascii")
-        if fault := fault_of_path(path):
+        if path not in known and (fault := fault_of_path(path)):
             faults.append(Fault(name, f"line {number}: {path[:200]}: {fault}"))
             faults.append(Fault(path[:200], f"listed in {name}: {fault}"))
         elif path <= before:

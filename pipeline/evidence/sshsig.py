@@ -157,7 +157,7 @@ def _key(raw: bytes) -> Any:
         return None
     try:
         return load_ssh_public_key(kind + b" " + b64encode(raw))
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, NotImplementedError, UnsupportedAlgorithm) as error:
         raise SignatureError("holds a damaged public key") from error
 
 

@@ -7,6 +7,7 @@ name itself.
 Source: RFC 3161; RFC 5816.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 from rfc3161_client import (
     HashAlgorithm,
     TimestampRequestBuilder,
@@ -32,6 +35,13 @@ from pipeline.evidence.der import sorted_certificates
 
 CLOCKS_AGREE = timedelta(minutes=5)
 """The clock of an authority and of this machine may differ by this much."""
+
+_STRANGE = (
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+    *(UnsupportedAlgorithm, CryptographyDeprecationWarning),
+    *(TypeError, LookupError, OverflowError),
+)
+"""What certificates raise beside ValueError."""
 
 _SHA256 = "2.16.840.1.101.3.4.2.1"
 
@@ -148,6 +158,15 @@ def read(raw: bytes) -> Token:
     Raises:
         ValueError: it is not a response that grants a timestamp.
     """
+    try:
+        # certificates that the library only warns of, it will refuse one day
+        with warnings.catch_warnings(action="error", category=CryptographyDeprecationWarning):
+            return _read(raw)
+    except _STRANGE as error:
+        raise ValueError(f"a certificate inside cannot be read: {error}") from error
+
+
+def _read(raw: bytes) -> Token:
     response = decode_timestamp_response(sorted_certificates(raw))
     if response.status != 0:
         words = "; ".join(response.status_string)
@@ -188,7 +207,7 @@ def judge(token: Token, data: bytes, roots: Sequence[x509.Certificate]) -> str |
     """
     try:
         VerifierBuilder(roots=list(roots)).build().verify_message(token.response, data)
-    except (VerificationError, ValueError) as error:
+    except (VerificationError, ValueError, *_STRANGE) as error:
         return f"{token.authority}: does not lead to a root that was given: {_short(error)}"
     return None
 

@@ -39,7 +39,8 @@ def verify_bundle(asked: Namespace) -> Answer:
 
 def stamp_bundle(asked: Namespace) -> Answer:
     """Do what `palimpsest stamp BUNDLE --tsa URL` asks."""
-    folder = Path(asked.bundle)
+    # `.` has no name, and the new folder is written beside the bundle
+    folder = Path(asked.bundle).resolve()
     if not folder.is_dir():
         raise CaseError(f"{folder}: expected the folder of a bundle")
     if not 0 < asked.timeout < math.inf:
@@ -103,7 +104,7 @@ def as_text(report: Report) -> str:
     """Return the three answers for a person."""
     lines = [f"{path or 'the whole'}: {what}" for path, what in report.faults]
     many = len({path for path, _ in report.faults})
-    intact = "every byte is as it was sealed" if report.intact else f"{many} files at fault"
+    intact = "every byte is as it was sealed" if report.intact else _count(many)
     return "\n".join(
         [
             *lines,
@@ -113,6 +114,10 @@ def as_text(report: Report) -> str:
             f"FINGERPRINT     {report.fingerprint or 'none'}; is it the one you were sent?",
         ]
     )
+
+
+def _count(many: int) -> str:
+    return "1 file at fault" if many == 1 else f"{many} files at fault"
 
 
 def _verify_zip(path: Path, trust: Trust) -> Report:

@@ -31,6 +31,9 @@ TAGS = frozenset({"bagit.txt", INFO, MANIFEST, VERIFY_TXT, ALLOWED_SIGNERS})
 """What the tag manifest lists: these and nothing else."""
 
 
+_OTHER = "what it attests is no signature over this tag manifest"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
     """What the one who asks knows from elsewhere."""
@@ -128,7 +131,7 @@ def verify(folder: Path, trust: Trust) -> Report:
             path=path,
             time=token.time,
             authority=token.authority,
-            fault=_why_not(token, stamped, trust.roots, now),
+            fault=_why_not(token, stamped, trust.roots, now) if signature else _OTHER,
         )
         for path, token in tokens.items()
     )
@@ -168,7 +171,7 @@ def _signature(raw: Mapping[str, bytes]) -> tuple[Signature | None, list[Fault]]
 
 def _listing(files: Files, name: str, due: AbstractSet[str]) -> Iterator[Fault]:
     """Compare what a manifest lists with what is there, and with what it has to list."""
-    listed, faults = manifests.parse(name, files.kept.get(name))
+    listed, faults = manifests.parse(name, files.kept.get(name), files.digests)
     yield from faults
     for path in due:
         if path not in listed:
@@ -222,7 +225,7 @@ def _signer(signature: Signature | None, trust: Trust, at: datetime) -> tuple[bo
     if trust.signers is None:
         return None, "give the file of signers that you were sent: --signers FILE"
     if signature is None:
-        return False, "nothing here was signed"
+        return False, "there is no signature over this tag manifest"
     who, why = judge_signer(signature.key, trust.signers, at)
     return who is not None, why
 

@@ -44,21 +44,28 @@ def read_files(folder: Path) -> Files:
     for path, size in found:
         try:
             if path.startswith(PAYLOAD):
-                files.digests[path], read = _digest(f"{folder}/{path}", buffer)
+                files.digests[path], read = _digest(f"{folder}/{path}", size, buffer)
                 files.size += read
             elif size > most:
                 files.faults.append(Fault(path, f"has {size} bytes, more than any such file needs"))
             else:
-                raw = (folder / path).read_bytes()
+                with FileIO(f"{folder}/{path}") as data:
+                    raw = data.read()
                 files.kept[path], files.digests[path] = raw, sha256(raw).hexdigest()
         except OSError as error:
             files.faults.append(Fault(path, f"cannot be read: {error.strerror}"))
     return files
 
 
-def _digest(path: str, buffer: memoryview) -> tuple[str, int]:
+def _digest(path: str, expected: int, buffer: memoryview) -> tuple[str, int]:
     digest, size = sha256(), 0
     with FileIO(path) as data:
+        if expected < _CHUNK:
+            # most files are small: one read that asks for more than there is also sees the end
+            raw = data.read(expected + 1)
+            if len(raw) <= expected:
+                return sha256(raw).hexdigest(), len(raw)
+            digest, size = sha256(raw), len(raw)
         while count := data.readinto(buffer):
             digest.update(buffer[:count])
             size += count
@@ -69,29 +76,28 @@ def _walk(folder: str, prefix: str, faults: list[Fault]) -> Iterator[tuple[str, 
     """Yield path and size of every plain file with an allowed name."""
     try:
         with os.scandir(f"{folder}/{prefix}") as entries:
-            found = list(entries)
+            found = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
     except OSError as error:
         faults.append(Fault(shown(prefix), f"cannot be read: {error.strerror}"))
         return
     if not found and prefix:
         faults.append(Fault(prefix.rstrip("/"), "is an empty folder, which no manifest can list"))
-    for entry in found:
-        path = prefix + entry.name
-        if fault := _fault(path, entry):
+    for name, about in found:
+        path = prefix + name
+        if fault := _fault(path, name, about):
             faults.append(Fault(shown(path)[:_LISTED], fault))
-        elif entry.is_dir(follow_symlinks=False):
+        elif stat.S_ISDIR(about.st_mode):
             yield from _walk(folder, path + "/", faults)
         else:
-            yield path, entry.stat(follow_symlinks=False).st_size
+            yield path, about.st_size
 
 
-def _fault(path: str, entry: os.DirEntry[str]) -> str | None:
+def _fault(path: str, name: str, about: os.stat_result) -> str | None:
     """Say why something in a folder cannot be part of a bundle."""
     if len(path) > LONGEST:
         return f"the path has {len(path)} characters; at most {LONGEST} are allowed"
-    if fault := fault_of_name(entry.name):
+    if fault := fault_of_name(name):
         return fault
-    about = entry.stat(follow_symlinks=False)
     if stat.S_ISREG(about.st_mode):
         # a second name outside would let somebody change the file without touching the bundle
         return "is one of several names of a file (hard link)" if about.st_nlink > 1 else None

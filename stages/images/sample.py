@@ -16,7 +16,7 @@ from stages.models.conditions import Ask
 from stages.models.diffusion import Knobs, Made, Sampler, open_diffusion
 from stages.models.files import ModelRef, model_digest, resolve
 from stages.pixels import encode_png
-from stages.tables import GENERATIONS, PROMPTS
+from stages.tables import GENERATIONS, PROMPTS, TURNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +164,7 @@ def _not_finite(image_id: str, prompt: Mapping[str, Any]) -> Rejected:
 
 STAGE = MapStage(
     name="sample",
-    reads={"prompts": columns("prompt_id sample phase seed text class_label", PROMPTS)},
+    reads={"prompts": columns("prompt_id sample phase seed text class_label", PROMPTS, TURNS)},
     writes=GENERATIONS,
     config=SampleConfig,
     open=open_sample,

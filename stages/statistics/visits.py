@@ -4,6 +4,7 @@ Dimension key: k = 0..n hits. Exact, by the law of the hits over all paths that 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stages.statistics.betting import log_e
 from stages.statistics.checked import numbers
-from stages.statistics.limits import POWER
+from stages.statistics.limits import POWER, power_at
 from stages.statistics.spending import Rule
 
 _HALVINGS = 14
@@ -124,6 +125,46 @@ def sequential_limit(
     def is_seen(rate: float) -> bool:
         return recall * chance_seen(rate, min_hits, rule, bonus_of(rate)) >= power
 
+    return _smallest(is_seen)
+
+
+def fresh_limit(
+    min_hits: int,
+    trials: int,
+    rule: Rule,
+    *,
+    lows: tuple[float, float] = (1.0, 1.0),
+    power: float = POWER,
+) -> float | None:
+    """Return the same limit where the verdict rests on fresh seeds of whoever was not given up.
+
+    Args:
+        min_hits: k*, the fewest hits in the fresh seeds that would have given a verdict.
+        trials: n, fresh seeds.
+        rule: the looks before, each of which may give the unit up; of the triage nothing is known.
+        lows: recall and sensitivity, their lower limits.
+        power: chance to be seen, in (0, 1).
+
+    Raises:
+        ValueError: min_hits outside 1..trials.
+
+    Source: statistics of a verdict, sections 7 and 8.
+
+    >>> round(fresh_limit(1, 48, Rule(looks=(1, 4))), 2)
+    0.95
+    """
+    recall, sensitivity = lows
+    # after the last of these looks futility is asked once more, so it is no cap here
+    asked = replace(rule, looks=(*rule.looks, rule.looks[-1] + 1))
+
+    def is_seen(rate: float) -> bool:
+        going_on = law(rate * sensitivity, asked).reaching
+        return going_on * power_at(rate * sensitivity, min_hits, trials) * recall >= power
+
+    return _smallest(is_seen)
+
+
+def _smallest(is_seen: Callable[[float], bool]) -> float | None:
     low, high = 0.0, 1.0
     if not is_seen(high):
         return None

@@ -1,6 +1,7 @@
 """Assess texts: how many words each unit gave back of its own works, beside the control units."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,7 +58,9 @@ def assess_texts(
             for kind, measure in MEASURES.items():
                 if (score := score_of(row, kind, excuses)) is not None:
                     keep(closest, measure, unit, Close.of(row, float(score)))
-    rows = standing(roll, counts, closest, list(MEASURES.values()), config)
+    # only images are made in rounds
+    fixed = replace(config, design="fixed")
+    rows = standing(roll, counts, closest, list(MEASURES.values()), fixed)
     yield Out(ASSESSMENTS.of_rows(list(rows)))
 
 

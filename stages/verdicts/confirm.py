@@ -6,20 +6,22 @@ no unit, as nothing was asked in its name, has no test and is no finding. Import
 have no n and no list; there a candidate stands if it beats every control work, and the row says
 that this shows existence only.
 
-A work that came back whole came back in part too: of the verdicts on images the strongest of a
-prompt and a work stands. The weaker row stays, as `none` with its numbers, because its q is that
-of a list on which it stands.
+A work that came back whole came back in part too: of the verdicts on images the strongest stands.
+The row of a weaker one stays, as `none`, and its unit is taken off the list of the weaker verdict
+before that list is judged (`shorter`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stages.contract import FoldStage, Kit, Out, columns, whole
 from stages.tables import ASSESSMENTS, BLIND, FINDINGS, UNITS
 from stages.verdicts.measures import PRIMARY, larger
 from stages.verdicts.sentences import none_closer
+from stages.verdicts.shorter import shorter
 from stages.verdicts.standing import AssessConfig
 from stages.verdicts.trials import foreign
 
@@ -27,6 +29,8 @@ COPIES = frozenset({"verbatim", "template", "partial", "verbatim_text", "near_te
 """Verdicts that say a work came back; only these need a test."""
 
 Row = Mapping[str, Any]
+
+_WEAKER = list(PRIMARY.values())[1:]
 
 _NUMBERS = ("num_units", "num_exceeding", "p", "p_bound", "q", "gamma_star")
 
@@ -37,12 +41,12 @@ class _Standing(NamedTuple):
     config: AssessConfig
     units: Mapping[str, str]
     """work_id -> unit_id."""
-    assessed: Mapping[tuple[str, str, str], Row]
+    assessed: dict[tuple[str, str, str], Row]
     """(model, method, unit) -> ASSESSMENTS."""
     doubt: str
     """Why no p-value of this case holds; empty if nothing speaks against them."""
-    given: dict[tuple[str, str, str], str]
-    """(model, prompt, work) -> verdict on images so far; stronger verdicts are read first."""
+    given: dict[tuple[str, str], str]
+    """(model, unit, or work where it has none) -> verdict on images, the strongest."""
 
 
 def confirm(
@@ -51,13 +55,13 @@ def confirm(
     """Yield the candidates with their numbers; those that do not stand out are `none`.
 
     Args:
-        inputs: `candidates`, FINDINGS as the rules on k of n leave them, of one prompt the stronger
-            verdict first; `units` UNITS, `assessments` ASSESSMENTS and `blind` BLIND.
+        inputs: `candidates`, FINDINGS as the rules on k of n leave them; `units` UNITS,
+            `assessments` ASSESSMENTS and `blind` BLIND.
         config: the level.
         kit: not used.
 
     Yields:
-        FINDINGS, the same rows in the same order.
+        FINDINGS, the same rows; those of `template` and `partial` behind all others.
 
     Source: statistics of a verdict, sections 1, 4 and 5.
     """
@@ -72,8 +76,34 @@ def confirm(
     }
     doubt = "" if config.setting == "randomised" else _doubt(inputs["blind"])
     standing = _Standing(config, units, assessed, doubt, {})
-    for batch in inputs["candidates"]:
+    for batch in _strongest_first(inputs["candidates"], standing):
         yield Out(FINDINGS.of_rows([_row(row, standing) for row in batch.to_pylist()]))
+
+
+def _strongest_first(batches: Iterable[pa.Table], standing: _Standing) -> Iterator[pa.Table]:
+    """Yield the candidates; those of a weaker verdict once every stronger one is given."""
+    later: dict[str, list[pa.Table]] = {method: [] for method in _WEAKER}
+    for batch in batches:
+        for method, kept in later.items():
+            kept.append(batch.filter(pc.equal(batch["method"], method)))
+        weaker = pc.is_in(batch["method"], value_set=pa.array(_WEAKER, pa.large_string()))
+        yield batch.filter(pc.invert(weaker))
+    for method, kept in later.items():
+        _shorten(method, standing)
+        yield from (batch for batch in kept if len(batch))
+
+
+def _shorten(method: str, standing: _Standing) -> None:
+    """Take the units with a stronger verdict off the lists of a method, in place."""
+    for model_id in sorted({model for model, name, _ in standing.assessed if name == method}):
+        rows = [
+            row
+            for (model, name, _), row in standing.assessed.items()
+            if (model, name) == (model_id, method)
+        ]
+        named = {place for model, place in standing.given if model == model_id}
+        for unit_id, row in shorter(rows, named, standing.config).items():
+            standing.assessed[model_id, method, unit_id] = row
 
 
 def _row(row: dict[str, Any], standing: _Standing) -> dict[str, Any]:
@@ -85,10 +115,11 @@ def _row(row: dict[str, Any], standing: _Standing) -> dict[str, Any]:
         row |= {"unit_id": unit_id, "num_control_units": stands["num_controls"]}
     if row["verdict"] not in COPIES:
         return row
-    place = (row["model_id"], row["prompt_id"], row["work_id"])
-    why = _against(row, stands, standing) or _weaker(row, standing.given.get(place))
+    place = (row["model_id"], unit_id or row["work_id"])
+    given = standing.given.get(place, row["verdict"])
+    why = _weaker(row, given) or _against(row, stands, standing)
     if not why and row["verdict"] in PRIMARY:
-        standing.given[place] = row["verdict"]
+        standing.given[place] = given
     if why:
         return row | {"verdict": "none", "reason": f"{row['reason']}; {why}", "gamma_star": None}
     return row | {"reason": f"{row['reason']}; {_for(row)}"}
@@ -125,11 +156,11 @@ def _weak(row: Row, config: AssessConfig) -> str:
     return ""
 
 
-def _weaker(row: Row, given: str | None) -> str:
-    """Return that a stronger verdict stands on the same work; empty if none does."""
-    if given is None or row["verdict"] not in PRIMARY:
+def _weaker(row: Row, given: str) -> str:
+    """Return that a stronger verdict stands on the same unit; empty if none does."""
+    if given == row["verdict"] or row["verdict"] not in PRIMARY:
         return ""
-    return f"the work came back as `{given}` of this prompt, which says more"
+    return f"the work came back as `{given}`, which says more"
 
 
 def _rival(row: Row) -> str:
@@ -162,4 +193,5 @@ STAGE = FoldStage(
     writes=FINDINGS,
     config=AssessConfig,
     run=confirm,
+    version=2,
 )

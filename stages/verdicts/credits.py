@@ -15,6 +15,7 @@ from stages.contract import Out
 from stages.tables import ARTISTS
 from stages.verdicts.kin import Kin, kin
 from stages.verdicts.measures import larger
+from stages.verdicts.shorter import raised
 from stages.verdicts.trials import UNKNOWN_MODEL
 
 STRENGTH = (
@@ -66,7 +67,7 @@ def credit(
                 strongest[key] = min(both, key=_rank)
     known = _works(works, signed)
     names = known.select(["work_id", "artist"]).to_pylist()
-    family = kin(tested, {row["work_id"]: row["artist"] for row in names}, level)
+    family = kin(raised(tested), {row["work_id"]: row["artist"] for row in names}, level)
     for model_id in sorted(models) or [UNKNOWN_MODEL]:
         for start in range(0, known.num_rows, BATCH_ROWS):
             rows = known.slice(start, BATCH_ROWS).to_pylist()

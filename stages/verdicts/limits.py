@@ -27,6 +27,8 @@ import pyarrow as pa
 from stages.contract import FoldStage, Kit, Out, columns
 from stages.statistics.intervals import clopper_pearson
 from stages.statistics.limits import POWER, rate_at, recall_lower
+from stages.statistics.spending import Rule
+from stages.statistics.visits import fresh_limit
 from stages.tables import ASSESSMENTS, BLIND, COPIES, LIMITS
 from stages.verdicts.measures import larger
 from stages.verdicts.sentences import limit_of
@@ -54,6 +56,10 @@ class LimitsConfig:
 
     setting: Literal["randomised", "matched", "portfolio"] = "matched"
     """How the controls arose: unless a coin split the works, a failed blind test undoes them."""
+
+    rule: Rule | None = None
+    """Looks before the judged seeds, where samples were spent one after the other; none where
+    everything was made."""
 
 
 class Bar(NamedTuple):
@@ -125,6 +131,9 @@ def bar_of(units: Sequence[Row], config: LimitsConfig, *, is_larger: bool) -> Ba
     tested = [row for row in kept if row["label"] == "test"]
     controls = [row for row in kept if row["label"] == "control"]
     seeds = Counter(row["n"] // config.prompts_per_unit for row in tested)
+    if config.rule is not None:
+        # who was given up has none
+        seeds = Counter({n: many for n, many in seeds.items() if n})
     n = max(seeds, key=lambda n: (seeds[n], -n), default=0)
     if not tested or not controls:
         return Bar(n, None, None, reached=False, is_larger=is_larger)
@@ -144,10 +153,25 @@ def _limit(copies: Sequence[Row], bar: Bar, config: LimitsConfig, doubt: str) ->
     k_star = None if doubt else _k_star(bar, config)
     row |= {"k_star": k_star, "pi_95": None, "pi_50": None}
     if k_star is not None and row["sensitivity_low"]:
-        lows = {"recall": row["recall_low"], "sensitivity": row["sensitivity_low"]}
-        row["pi_95"] = rate_at(POWER, k_star, bar.n, **lows)
-        row["pi_50"] = rate_at(0.5, k_star, bar.n, **lows)
-    return row | {"sentence": limit_of(row, _against(bar, k_star, doubt))}
+        lows = row["recall_low"], row["sensitivity_low"]
+        row["pi_95"] = _rate(POWER, k_star, bar, lows, config)
+        row["pi_50"] = _rate(0.5, k_star, bar, lows, config)
+    return row | {"sentence": limit_of(row, _against(bar, k_star, doubt)) + _looks(config)}
+
+
+def _rate(
+    power: float, k_star: int, bar: Bar, lows: tuple[float, float], config: LimitsConfig
+) -> float | None:
+    if config.rule is not None:
+        return fresh_limit(k_star, bar.n, config.rule, lows=lows, power=power)
+    return rate_at(power, k_star, bar.n, recall=lows[0], sensitivity=lows[1])
+
+
+def _looks(config: LimitsConfig) -> str:
+    if config.rule is None:
+        return ""
+    looks = " and ".join(str(look) for look in config.rule.looks)
+    return f"; counted in: who showed too little in the first {looks} seeds was given up"
 
 
 def _against(bar: Bar, k_star: int | None, doubt: str) -> str:

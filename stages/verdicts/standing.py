@@ -78,6 +78,10 @@ class AssessConfig:
     setting: Literal["randomised", "matched", "portfolio"] = "matched"
     """How the controls arose; set by the case."""
 
+    design: Literal["fixed", "sequential"] = "fixed"
+    """How samples were spent; set by the case. With `sequential` a unit that was given up is left
+    out with p = 1, and stays in K and m, test unit and control alike."""
+
     def __post_init__(self) -> None:
         """Refuse levels and numbers that mean nothing.
 
@@ -181,7 +185,7 @@ def standing(
         for measure in measures:
             found = closest.get((model_id, measure.method), {})
             rows = [_row(unit, made[unit.unit_id], found.get(unit.unit_id)) for unit in roll.units]
-            _exclude(rows, roll, max(made.values(), default=0))
+            _exclude(rows, roll, max(made.values(), default=0), config)
             _test(rows, measure, config)
             for row in rows:
                 yield (
@@ -229,7 +233,7 @@ def _row(unit: Unit, made: int, pair: Close | None) -> dict[str, Any]:
     }
 
 
-def _exclude(rows: Sequence[dict[str, Any]], roll: Roll, most: int) -> None:
+def _exclude(rows: Sequence[dict[str, Any]], roll: Roll, most: int, config: AssessConfig) -> None:
     """Say of each unit whether it is in no test and no null, and why."""
     for row, unit in zip(rows, roll.units, strict=True):
         reason = None
@@ -238,7 +242,8 @@ def _exclude(rows: Sequence[dict[str, Any]], roll: Roll, most: int) -> None:
         elif unit.short:
             reason = "the unit has fewer prompts than are judged"
         elif not row["n"]:
-            reason = "nothing was made"
+            is_given_up = config.design == "sequential" and roll.by_captions
+            reason = None if is_given_up else "nothing was made"
         elif unit.label == "control" and row["n"] < most:
             # a control with fewer chances would make the null look better than it is
             reason = f"{row['n']} generations, where others have {most}"

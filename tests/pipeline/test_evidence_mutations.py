@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.evidence.verify import verify
+from pipeline.evidence.verify import Trust, verify
 from tests.pipeline.tiny_authority import needs_tools
 from tests.pipeline.tiny_bundle import MANIFEST, TAG_MANIFEST, Tiny, rebag, tiny_bundle
 
@@ -202,7 +202,8 @@ def test_every_random_change_is_named(tiny: Tiny, tmp_path: Path) -> None:
     for number in range(MUTATIONS):
         operation = OPERATIONS[number % len(OPERATIONS)]
         paths = operation(bench, noise)
-        report = verify(bench.folder, trust)
+        # whether it is intact has nothing to do with whom one trusts
+        report = verify(bench.folder, trust if number % 10 == 0 else Trust())
         if report.intact or not paths <= {path for path, _ in report.faults}:
             missed.append((operation.__name__, sorted(paths), report.faults))
         bench.mend()

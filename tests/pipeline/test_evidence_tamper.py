@@ -3,6 +3,7 @@
 The lines of stock tools are those that VERIFY.txt prints, run as they stand there.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from pipeline.cli import main
 from pipeline.evidence.seal import sign
 from pipeline.evidence.verify import verify
 from tests.pipeline.tiny_authority import needs_tools
@@ -187,7 +189,8 @@ def test_rewritten_consistently(tiny: Tiny) -> None:
     assert named(tiny) == {TAG_MANIFEST, SIGNATURE}
     assert notice(tiny) == {"fingerprint", "signer"}
     report = verify(tiny.folder, tiny.trust)
-    assert (report.signer, report.time) == (False, True)  # the signature is old, and of another bag
+    assert (report.signer, report.time) == (False, False)  # the signature is of another bag
+    assert "no signature over this tag manifest" in report.time_why
 
 
 def test_signed_again_with_another_key(tiny: Tiny, tmp_path: Path) -> None:
@@ -229,6 +232,38 @@ def test_signature_laid_out_in_another_way(tiny: Tiny, change: Callable[[bytes],
     path = tiny.folder / SIGNATURE
     path.write_bytes(change(path.read_bytes()))
     assert SIGNATURE in named(tiny)
+
+
+def test_things_that_are_no_files_and_names_that_are_no_names(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tiny.folder / "data" / "pipe")
+    os.link(tiny.folder / PICTURE, tiny.folder.parent / "a second name outside")
+    (tiny.folder / "signatures" / "there").symlink_to("/")
+    deep = tiny.folder / "data"
+    for _ in range(40):
+        deep /= "deeper"
+        deep.mkdir()
+    (tiny.folder / "data" / os.fsdecode(b"\xff\x1b[2J\n")).touch()
+    assert main(["verify", str(tiny.folder), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    paths = {fault["path"]: fault["what"] for fault in said["faults"]}
+    assert paths["data/pipe"] == "is neither a file nor a folder"
+    assert "hard link" in paths[PICTURE]
+    assert paths["signatures/there"] == "is a link"
+    assert paths["data/\\udcff\\x1b[2J\\n"].startswith("a name starts with")
+    assert [what for path, what in paths.items() if path.startswith("data/deeper")] == [
+        "the path has 123 characters; at most 120 are allowed"
+    ]
+    assert len(paths) == 5
+    assert main(["verify", str(tiny.folder)]) == 1
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_manifest_without_end_is_not_read(tiny: Tiny) -> None:
+    with (tiny.folder / MANIFEST).open("r+b") as out:
+        out.truncate(10 << 30)  # sparse: 10 GB of zeros on no disk
+    assert MANIFEST in named(tiny)
 
 
 def test_timestamps_taken_away_or_of_another_bundle(tiny: Tiny, clean: Tiny) -> None:

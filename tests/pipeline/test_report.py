@@ -1,5 +1,6 @@
 """Report: the page says what the tables say, and hostile tables do it no harm."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,11 +34,12 @@ from stages.tables import (
     MATCHES,
     PROMPTS,
     REJECTED,
+    SCORES,
     THRESHOLDS,
     UNITS,
     WORKS,
 )
-from stages.verdicts import assess, attribute, calibrate, confirm, flag, lean
+from stages.verdicts import assess, attribute, calibrate, confirm, flag, flag_regions, lean
 from stages.verdicts.sentences import limit_of
 from stages.verdicts.standing import AssessConfig
 
@@ -88,6 +90,7 @@ class Run:
         self.config = AssessConfig(q=LEVEL, setting="randomised")
         self.blind = [told("captions", 0.5, 0.45, 0.54, "calibrated")]
         self.limits: list[dict[str, Any]] = []
+        self.scores: list[dict[str, Any]] = []
 
     def work(self, name: str, half: str, picture: bytes, times: int = 1, **said: Any) -> None:
         """Add a work with its images."""
@@ -158,6 +161,20 @@ class Run:
         named = {"prompt_id": ids["prompt_id"], "sample": ids["sample"]}
         self.rows["cliques"].append(made | named | agree | rest)
 
+    def region(self, own: str, score: float, box: tuple[int, int, int, int]) -> None:
+        """Score every generation of the caption of a work, as `partial` does."""
+        work_id, half = self.first[own]
+        asked = {r["prompt_id"] for r in self.rows["prompts"] if r["work_id"] == work_id}
+        for row in self.rows["generations"]:
+            if row["prompt_id"] not in asked:
+                continue
+            ids = {name: row[name] for name in ("model_id", "prompt_id", "sample", "phase")}
+            pair = {"made_id": row["image_id"], "work_id": work_id, "half": half}
+            lies = {"made_box": box, "work_box": box, "matrix": [[1, 0, 0], [0, 1, 0]]}
+            found = {"neighbor_id": work_id, "method": "partial", "score": score, "hit": score > 0}
+            more = {"detail": json.dumps(lies), "mask": None, "score_id": str(len(self.scores))}
+            self.scores.append(ids | pair | found | more)
+
     def units(self) -> pa.Table:
         """Return UNITS: every work whose caption is asked is one."""
         asked: dict[str, list[str]] = {}
@@ -188,7 +205,12 @@ class Run:
         roles = {role: tables[role] for role in ("prompts", "cliques", "matches")}
         roles["images"] = tables["generations"]
         read["candidates"] = [flag.STAGE.run(roles, flag.STAGE.open(flag.FlagConfig(), kit)).rows]
-        read |= {"units": [self.units()], "made": [tables["generations"]], "scores": []}
+        tables["scores"] = roles["scores"] = SCORES.check(SCORES.of_rows(self.scores))
+        kit = Kit(datasets={"controls": Shelf(tables["scores"]), "works": Shelf(tables["works"])})
+        tools = flag_regions.STAGE.open(flag_regions.FlagRegionsConfig(), kit)
+        read["candidates"].append(flag_regions.STAGE.run(roles, tools).rows)
+        read |= {"units": [self.units()], "made": [tables["generations"]]}
+        read["scores"] = [tables["scores"]]
         for role, stage, table in (
             ("assessments", assess.STAGE, ASSESSMENTS),
             ("blind", None, BLIND),

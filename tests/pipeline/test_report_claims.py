@@ -9,12 +9,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from benchmarks.validity.extract import RESULTS, extract
-from pipeline import report_page
+from benchmarks.validity.extract import RESULTS, TRAINED, extract
+from pipeline import report_page, report_pictures
 from pipeline.report import collect
 from pipeline.report_null import NULL_WIDTH, draw_null
 from pipeline.report_page import render
@@ -202,6 +204,36 @@ def test_imported_images_have_no_p_and_no_q_whatever_a_table_says() -> None:
     assert "existence only" in Page(html).text
 
 
+def test_a_region_that_came_back_is_framed_and_has_numbers_of_its_own() -> None:
+    run = small_run()
+    # works of even number come back in no seed as a whole
+    for number in range(6):
+        run.region(f"t{number}", 5.0 + number, (2, 3, 20, 22))
+        run.region(f"c{number}", -1.0 - number, (0, 0, 9, 9))
+    page, html, shelves = page_of(run)
+    rows = [r for r in shelves["findings"].table.to_pylist() if r["verdict"] == "partial"]
+    assert {row["work_id"] for row in rows} == {"t0-0", "t2-0", "t4-0"}
+    (row,) = [r for r in rows if r["work_id"] == "t0-0"]
+    (part,) = [a for a in articles(html) if row["finding_id"] in a]
+    text = Page(part).text
+    assert f"a region of it came back in {row['k']} of {row['n']} seeds" in text
+    assert "framed: the region" in text
+    assert "Difference" not in text
+    assert len([a for a in Page(part).all("li") if "hit" in (a.get("class") or "")]) == 12
+    assert "region, by how much the work tells it best" in page.text.lower()
+    assert "6 of 7 captions gave a training work back" in page.text
+
+
+def test_a_frame_stands_around_its_region() -> None:
+    image = Image.new("RGB", (200, 100), "#808080")
+    report_pictures._frame(image, (20, 30, 60, 120))
+    seen = np.asarray(image)
+    assert seen[20, 30].tolist() == [255, 255, 255]
+    assert seen[59, 119].tolist() == [255, 255, 255]
+    assert seen[18, 28].tolist() == [0x8F, 0x2A, 0x16]
+    assert seen[40, 70].tolist() == seen[5, 5].tolist() == [128, 128, 128]
+
+
 def test_an_interval_never_stands_without_its_n(shown: tuple[str, Page, str]) -> None:
     _, _, html = shown
     blocks = [
@@ -294,14 +326,18 @@ def test_every_unit_is_a_block_and_stands_where_its_score_says() -> None:
     kinds = (drawn.found, drawn.others, drawn.controls)
     assert [sum(block.units for block in kind) for kind in kinds] == [2, 2, 3]
     assert drawn.unmatched == 2
-    assert [drawn.place(score) for score in (0.5, 3.0, None)] == [0.0, NULL_WIDTH, NULL_WIDTH]
+    assert [drawn.place(score) for score in (0.5, 3.0)] == [0.0, drawn.length]
+    # what has no match stands behind the end of the scale
+    assert drawn.length < drawn.controls[-1].x < drawn.place(None) < NULL_WIDTH
+    assert [block.units for block in drawn.controls if block.x > drawn.length] == [1]
     assert all(block.y + block.height <= 0 for block in (*drawn.found, *drawn.others))
     assert all(block.y >= 0 for block in drawn.controls)
-    assert all(0 <= x <= NULL_WIDTH for x, _ in drawn.ticks)
+    assert all(0 <= x <= drawn.length for x, _ in drawn.ticks)
     assert {"1", "2", "3"} <= {label for _, label in drawn.ticks}
     words = draw_null([8.0], [60.0], [30.0], larger=True)
     assert words is not None
     assert words.place(60.0) == 0.0
+    assert words.place(8.0) == words.length == NULL_WIDTH
     assert words.found[0].x < words.controls[0].x < words.others[0].x
     assert draw_null([None], [], [None], larger=True) is None
 
@@ -349,16 +385,20 @@ def test_proof_says_how_many_models_were_trained(monkeypatch: pytest.MonkeyPatch
     assert "0.0430" in text
     assert "0 to 0.0880" in text
     rates[0]["fdp"] = {"mean": 0.0, "replicates": 1}
-    assert "was measured too" in page_with(trained | {"models": 24, "claim": "24 models"})
+    told = page_with(trained | {"models": 24, "claim": "24 models"})
+    assert "Over 24 models trained for it" in told
+    assert "the mean share of false findings was 0 at a nominal 0.05." in told
+    rates[0] |= {"fdp": fdp, "exceeds": True}
+    told = page_with(trained | {"models": 24, "claim": "24 models"})
+    assert "was 0.0430 at a nominal 0.05, which is too much" in told
 
 
 def test_the_extract_is_that_of_the_committed_report() -> None:
     whole = (RESULTS / "validation_report.json").read_bytes()
     kept = load_proof()
     assert kept["sha256"] == sha256(whole).hexdigest(), "make pipeline/validation again"
-    made = extract(json.loads(whole), kept["sha256"], None)
-    assert {name: kept[name] for name in made if name != "trained"} == {
-        name: value for name, value in made.items() if name != "trained"
-    }
+    trained = json.loads(TRAINED.read_bytes()) if TRAINED.exists() else None
+    made = extract(json.loads(whole), kept["sha256"], trained)
+    assert {name: kept[name] for name in made} == made, "make pipeline/validation again"
     place = ROOT / "pipeline" / "validation" / "validation_report.json"
     assert place.stat().st_size < 40_000

@@ -279,8 +279,8 @@ def test_the_strongest_verdict_of_a_work_stands_and_the_weaker_rows_stay(run: Ru
     for method in ("template", "partial"):
         row = the(run.findings, "whole", method)
         assert (row["verdict"], row["k"]) == ("none", 3)
-        assert "the work came back as `verbatim` of this prompt" in row["reason"]
-        assert row["q"] <= Q, "it stands on the list that its q speaks of"
+        assert "the work came back as `verbatim`, which says more" in row["reason"]
+        assert (row["p"], row["q"]) == (1 / 10, 1.0), "it lends its place to no other"
 
 
 def test_control_units_are_scored_by_the_same_lines(run: Run) -> None:

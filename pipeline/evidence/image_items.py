@@ -1,0 +1,148 @@
+"""Image items: a work and the generation that gave it back, untouched, and pictures of both."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+from pipeline.evidence import pictures
+from pipeline.evidence.item_page import item_page
+from pipeline.evidence.items import (
+    Document,
+    Files,
+    Item,
+    Pair,
+    about,
+    as_json,
+    attempts_of,
+    check_digest,
+    fields_of,
+    said,
+)
+from pipeline.evidence.material import Material, Row
+from stages.tables import GENERATIONS, IMAGES
+
+_EXT = {"jpeg": "jpg", "tiff": "tif"}
+_EXTS = frozenset({"png", "jpg", "webp", "gif", "tif", "bmp"})
+_OF_IMAGE = [name for name in IMAGES.schema.names if name not in {"pdq", "pdq_quality"}]
+_OF_MADE = [name for name in GENERATIONS.schema.names if name != "guidance_norms"]
+_UNKNOWN = {"text": None, "class_label": None, "origin": None, "half": None}
+
+
+class ImageItems:
+    """Makes the items of findings on images."""
+
+    def __init__(self, material: Material) -> None:
+        self.material = material
+
+    def pairs(self, findings: Sequence[Row]) -> dict[str, Pair]:
+        """Return what some items are made of, by finding_id.
+
+        Raises:
+            StoreError: a file is not the one that the run recorded.
+        """
+        if not findings:
+            return {}
+        made = self._rows("generations", [row["best_made_id"] for row in findings], _OF_MADE)
+        works = self._rows("images", [row["neighbor_id"] for row in findings], _OF_IMAGE)
+        out = {}
+        for row in findings:
+            generated, reference = made[row["best_made_id"]], works[row["neighbor_id"]]
+            check_digest(f"generation {generated['image_id']}", *_file(generated))
+            check_digest(f"work {reference['image_id']}", *_file(reference))
+            out[row["finding_id"]] = Pair(
+                finding=row,
+                reference={k: v for k, v in reference.items() if k != "bytes"},
+                generated={k: v for k, v in generated.items() if k != "bytes"},
+                prompt=self.material.prompts.get(row["prompt_id"], _UNKNOWN),
+                reference_raw=reference["bytes"],
+                generated_raw=generated["bytes"],
+            )
+        return out
+
+    def _rows(self, role: str, ids: Sequence[str], names: Sequence[str]) -> dict[str, Row]:
+        table = self.material.readers[role].take(list(dict.fromkeys(ids)), names)
+        return {row["image_id"]: row for row in table.to_pylist()}
+
+    def item(self, name: str, pair: Pair) -> Item:
+        """Return one item."""
+        row = pair.finding
+        shown = {
+            "reference": _view(pair.reference_raw),
+            "generated": _view(pair.generated_raw),
+        }
+        both = _both(shown["reference"], shown["generated"])
+        exts = {"reference": _ext(pair.reference), "generated": _ext(pair.generated)}
+        files: Files = {
+            f"reference.native.{exts['reference']}": pair.reference_raw,
+            f"generated.native.{exts['generated']}": pair.generated_raw,
+            **{f"{each}.view.jpg": pictures.jpeg(view) for each, view in shown.items() if view},
+            **{f"{each}.jpg": pictures.jpeg(picture) for each, picture in both.items()},
+            "prompt.txt": (pair.prompt["text"] or "").encode(),
+            "attempts.json": self._attempts(row),
+        }
+        facts = about(name, pair, [*files, "item.json", "page.html"])
+        files["item.json"] = as_json(facts)
+        files["page.html"] = item_page(facts, files)
+        shared = fields_of(pair)
+        documents = (
+            Document(
+                "item",
+                files["item.json"],
+                "json",
+                "\n".join([name, *said(row)]),
+                both.get("side_by_side"),
+                shared,
+            ),
+            Document(
+                "reference",
+                pair.reference_raw,
+                exts["reference"],
+                _words(pair.reference, ("title", "artist", "year", "caption", "licence")),
+                shown["reference"],
+                shared,
+            ),
+            Document(
+                "generated",
+                pair.generated_raw,
+                exts["generated"],
+                pair.prompt["text"] or "no prompt is known",
+                shown["generated"],
+                shared,
+            ),
+        )
+        return Item(name, row, files, documents)
+
+    def _attempts(self, row: Row) -> bytes:
+        made = self.material.made.rows(row["prompt_id"])
+        shared = self.material.matches.rows(row["prompt_id"])
+        return attempts_of(made, shared, row, "image_id")
+
+
+def _file(row: Row) -> tuple[bytes, str]:
+    return row["bytes"], row["sha256"]
+
+
+def _ext(known: Mapping[str, Any]) -> str:
+    ext = _EXT.get(known["format"], known["format"])
+    return ext if ext in _EXTS else "bin"
+
+
+def _view(raw: bytes) -> Image.Image | None:
+    rgb_HWC = pictures.decoded(raw)
+    return None if rgb_HWC is None else pictures.view(rgb_HWC)
+
+
+def _both(work: Image.Image | None, made: Image.Image | None) -> dict[str, Image.Image]:
+    if work is None or made is None:
+        return {}
+    return {
+        "side_by_side": pictures.side_by_side(work, made),
+        "overlay": pictures.overlay(work, made),
+        "difference": pictures.difference(work, made),
+    }
+
+
+def _words(known: Mapping[str, Any], names: Sequence[str]) -> str:
+    found = [f"{name}: {known[name]}" for name in names if known.get(name) is not None]
+    return "\n".join(found) or "nothing is stated of this work"

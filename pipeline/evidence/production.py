@@ -1,0 +1,166 @@
+"""Production: a volume that review platforms load, with Concordance DAT and Opticon OPT.
+
+    VOL001/DATA/PAL.dat PAL.opt PAL.csv gaps.csv README.txt   IMAGES/ NATIVES/ TEXT/ 001/ ...
+
+Each item is a family of three documents of one page: the item itself, the work, the generation.
+Bates numbers stand on the pages, never on the untouched files. Paths in load files begin with the
+volume, and are relative to the folder that holds it.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import md5, sha256
+from io import StringIO
+from pathlib import Path
+
+from pipeline.evidence import pictures
+from pipeline.evidence.bates import Register, gaps
+from pipeline.evidence.items import Document, Item
+from pipeline.evidence.safe import in_cell, in_load_file, visible
+
+VOLUME = "VOL001"
+SEPARATOR, QUALIFIER = "\x14", "\u00fe"
+
+FIELDS = (
+    *("BEGBATES", "ENDBATES", "BEGATTACH", "ENDATTACH", "PAGECOUNT", "CONFIDENTIALITY"),
+    *("CUSTODIAN", "DOCTYPE", "FILENAME", "FILEEXT", "FILESIZE", "DATECREATED", "SHA256HASH"),
+    *("MD5HASH", "NATIVEPATH", "TEXTPATH", "REDACTED", "ITEMID", "ARTIST", "MODELHASH"),
+    *("PROMPTHASH", "SEED", "METRIC_NAME", "METRIC_SCORE", "METRIC_THRESHOLD", "METRIC_P"),
+    *("METRIC_Q", "TRIES", "HITS", "VERDICT", "DECISION"),
+)
+"""Columns of the DAT."""
+
+PER_FOLDER = 1000
+"""Pages in a folder; some platforms take at most 5,000."""
+
+README = """\
+Load files of this volume
+
+{prefix}.dat   Concordance: UTF-8 {bom}, fields between U+00FE, separated by 0x14, a new
+              line inside a field is U+00AE; one row a document. Characters that the format cannot
+              hold became blanks, and fields of more than 250 characters are cut: the whole stands
+              in the native and in the text file. Substitutions: {substitutions} fields.
+{prefix}.opt   Opticon: one row a page; single-page JPEG.
+{prefix}.csv   The same rows as the DAT, for a spreadsheet; formulas are quoted.
+gaps.csv      Bates numbers that no page of this volume has, and why.
+
+Paths begin with {volume} and are relative to the folder that holds it. Families: item, reference,
+generated, one page each. Documents without a picture have a slip sheet. Bates numbers stand on the
+pages alone; natives are untouched, and SHA256HASH is that of the native. DATECREATED is the day on
+which the run ended; for references it is empty, because the run does not know it. CUSTODIAN and
+DECISION are for the party that reviews.
+"""
+
+
+@dataclass
+class Volume:
+    """A volume that is being written into a folder."""
+
+    root: Path
+    """Folder that holds the volume."""
+
+    register: Register
+    """Numbers given before."""
+
+    date: str
+    """Day on which the run ended, YYYY-MM-DD."""
+
+    bom: bool = True
+    """True: the DAT begins with a byte order mark, as most platforms expect."""
+
+    rows: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    used: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, item: Item) -> None:
+        """Write the three documents of an item."""
+        digests = [sha256(document.native).hexdigest() for document in item.documents]
+        key = sha256("\n".join([item.finding["finding_id"], *digests[1:]]).encode()).hexdigest()
+        first = self.register.number(key, len(item.documents))
+        self.used.append((first, len(item.documents)))
+        show = self.register.numbering.show
+        family = {"BEGATTACH": show(first), "ENDATTACH": show(first + len(item.documents) - 1)}
+        for number, document in enumerate(item.documents, start=first):
+            bates = show(number)
+            paths = self._write(number, bates, document)
+            row = dict.fromkeys(FIELDS, "") | family | dict(document.fields) | paths
+            row |= {"BEGBATES": bates, "ENDBATES": bates, "PAGECOUNT": "1", "REDACTED": "N"}
+            row |= {"ITEMID": item.name, "DOCTYPE": document.kind, "FILEEXT": document.ext}
+            row |= {"FILENAME": f"{item.name}.{document.kind}.{document.ext}"}
+            row |= {"FILESIZE": str(len(document.native))}
+            row |= {"SHA256HASH": sha256(document.native).hexdigest()}
+            row |= {"MD5HASH": md5(document.native, usedforsecurity=False).hexdigest()}
+            row |= {"DATECREATED": "" if document.kind == "reference" else self.date}
+            self.rows.append((number, row))
+
+    def _write(self, number: int, bates: str, document: Document) -> dict[str, str]:
+        folder = f"{1 + (number - 1) // PER_FOLDER:03}"
+        lines = [f"{document.kind}, produced as native", "", *document.text.splitlines()]
+        contents = {
+            f"IMAGES/{folder}/{bates}.jpg": pictures.stamped(document.picture, lines, bates),
+            f"NATIVES/{folder}/{bates}.{document.ext}": document.native,
+            f"TEXT/{folder}/{bates}.txt": (visible(document.text) or "(empty)").encode(),
+        }
+        for place, content in contents.items():
+            path = self.root / VOLUME / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        _, native, text = (f"{VOLUME}/{place}".replace("/", "\\") for place in contents)
+        return {"NATIVEPATH": native, "TEXTPATH": text}
+
+    def finish(self) -> None:
+        """Write the load files."""
+        prefix = self.register.numbering.prefix
+        data = self.root / VOLUME / "DATA"
+        data.mkdir(parents=True, exist_ok=True)
+        rows = [row for _, row in sorted(self.rows, key=lambda pair: pair[0])]
+        changed = sum(in_load_file(v) != v for row in rows for v in row.values())
+        about = {
+            "prefix": prefix,
+            "bom": "with a byte order mark" if self.bom else "without a byte order mark",
+            "substitutions": changed,
+            "volume": VOLUME,
+        }
+        mark = "\ufeff" if self.bom else ""
+        lines = [_dat_line(dict(zip(FIELDS, FIELDS, strict=True))), *map(_dat_line, rows)]
+        texts = {
+            f"{prefix}.dat": mark + "".join(lines),
+            f"{prefix}.opt": "".join(_opt_line(number, row) for number, row in self._pages()),
+            f"{prefix}.csv": "\ufeff" + _sheet([FIELDS, *(tuple(r.values()) for r in rows)]),
+            "gaps.csv": _sheet([("FIRST", "LAST", "REASON"), *self._gaps()]),
+            "README.txt": README.format(**about),
+        }
+        for name, text in texts.items():
+            (data / name).write_bytes(text.encode())
+
+    def _pages(self) -> list[tuple[int, Mapping[str, str]]]:
+        return sorted(self.rows, key=lambda pair: pair[0])
+
+    def _gaps(self) -> Iterator[tuple[str, str, str]]:
+        show = self.register.numbering.show
+        for gap in gaps(self.used):
+            why = "given in an earlier bundle of this run to documents that are not in this one"
+            yield show(gap.first), show(gap.last), why
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield every file of the volume, by path."""
+        for path in sorted(self.root.rglob("*")):
+            if path.is_file():
+                yield path.relative_to(self.root).as_posix(), path
+
+
+def _dat_line(row: Mapping[str, str]) -> str:
+    cells = (QUALIFIER + in_load_file(row[name]) + QUALIFIER for name in FIELDS)
+    return SEPARATOR.join(cells) + "\r\n"
+
+
+def _opt_line(number: int, row: Mapping[str, str]) -> str:
+    folder = f"{1 + (number - 1) // PER_FOLDER:03}"
+    image = f"{VOLUME}\\IMAGES\\{folder}\\{row['BEGBATES']}.jpg"
+    return f"{row['BEGBATES']},{VOLUME},{image},Y,,,1\r\n"
+
+
+def _sheet(rows: list[tuple[str, ...]]) -> str:
+    out = StringIO(newline="")
+    csv.writer(out).writerows([in_cell(cell) for cell in row] for row in rows)
+    return out.getvalue()
