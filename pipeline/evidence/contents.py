@@ -22,7 +22,7 @@ from pipeline.evidence.material import Material
 from pipeline.evidence.method import denominators, method, shown, standing_of
 from pipeline.evidence.production import VOLUME, Volume
 from pipeline.evidence.provenance import as_text, provenance, span_of
-from pipeline.evidence.qc import check
+from pipeline.evidence.qc import Held, check_held
 from pipeline.evidence.safe import Guard
 from pipeline.evidence.tables_out import tables
 from pipeline.report_standing import StandingSummary
@@ -71,26 +71,30 @@ def _everything(
     yield "ro-crate-metadata.json", crate(facts)
     yield from _under("1_method", method(material, standing))
     yield from _under("2_provenance", provenance(material))
-    volume = Volume(scratch / "production", register, facts["ended"][:10], bom=options.bom)
+    volume = Volume(register, facts["ended"][:10], bom=options.bom)
     for item in items(material):
         yield from _under(f"3_items/{item.name}", item.files)
-        volume.add(item)
+        for path, raw in volume.add(item):
+            yield f"8_production/{path}", raw
     yield "4_negatives/denominators.json", as_json(numbers)
-    (scratch / "tables").mkdir()
-    yield from tables(material.store, scratch / "tables")
-    yield from _production(volume)
+    yield from tables(material.store, scratch)
+    yield from _load_files(volume)
     yield "9_redaction/redaction_log.csv", REDACTION_HEADER.encode()
     yield from _under("10_templates", templates(facts))
 
 
-def _production(volume: Volume) -> Iterator[tuple[str, bytes | Path]]:
-    volume.finish()
-    defects = check(volume.root, VOLUME, volume.register.numbering.prefix)
+def _load_files(volume: Volume) -> Iterator[tuple[str, bytes]]:
+    loads = volume.load_files()
+    held = Held(
+        sizes={path: size for path, (_, size) in volume.held.items()},
+        digest=lambda path: volume.held[path][0],
+        read=lambda path: loads[path],
+    )
+    defects = check_held(held, VOLUME, volume.register.numbering.prefix)
     if defects:
         first = "; ".join(f"{one.code} {one.where}: {one.what}" for one in defects[:3])
         raise SealError(f"the production has {len(defects)} defects: {first}")
-    for path, content in volume.files():
-        yield f"8_production/{path}", content
+    yield from _under("8_production", loads)
     yield "8_production/QC_REPORT.json", as_json({"documents": len(volume.rows), "defects": []})
 
 

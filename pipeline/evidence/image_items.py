@@ -21,6 +21,7 @@ from pipeline.evidence.items import (
 )
 from pipeline.evidence.material import Material, Row
 from stages.tables import GENERATIONS, IMAGES
+from stages.verdicts.trials import foreign
 
 _EXT = {"jpeg": "jpg", "tiff": "tif"}
 _EXTS = frozenset({"png", "jpg", "webp", "gif", "tif", "bmp"})
@@ -54,11 +55,22 @@ class ImageItems:
                 finding=row,
                 reference={k: v for k, v in reference.items() if k != "bytes"},
                 generated={k: v for k, v in generated.items() if k != "bytes"},
-                prompt=self.material.prompts.get(row["prompt_id"], _UNKNOWN),
+                prompt=self._prompt(row),
                 reference_raw=reference["bytes"],
                 generated_raw=generated["bytes"],
+                placed=self.material.placed.get(
+                    (row["best_made_id"], row["work_id"], row["method"])
+                ),
             )
         return out
+
+    def _prompt(self, row: Row) -> Row:
+        """Return what was asked; of an imported image, the caption that it came with."""
+        if not foreign(row["model_id"]):
+            return self.material.prompts.get(row["prompt_id"], _UNKNOWN)
+        suspects = self.material.readers["suspects"]
+        (caption,) = suspects.take([row["best_made_id"]], ["caption"])["caption"].to_pylist()
+        return {**_UNKNOWN, "text": caption, "origin": "imported"}
 
     def _rows(self, role: str, ids: Sequence[str], names: Sequence[str]) -> dict[str, Row]:
         table = self.material.readers[role].take(list(dict.fromkeys(ids)), names)

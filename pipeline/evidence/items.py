@@ -90,6 +90,9 @@ class Pair:
     generated_raw: bytes
     """The generation's untouched file."""
 
+    placed: str | None = None
+    """How both lie on each other, as JSON of the method; None if the method does not say."""
+
 
 def is_text(finding: Row) -> bool:
     """Return whether a finding is one on texts."""
@@ -149,6 +152,7 @@ def about(name: str, pair: Pair, files: Sequence[str]) -> dict[str, Any]:
         "prompt": dict(pair.prompt),
         "reference": _described(pair.reference, pair.reference_raw),
         "generated": _described(pair.generated, pair.generated_raw),
+        "placed": None if pair.placed is None else json.loads(pair.placed),
         "files": {each: kind_of(each) for each in sorted(files)},
     }
 
@@ -216,8 +220,10 @@ def attempts_of(
             shown["failure"] = without_secrets(shown["failure"])
         drop = {"prompt_id", "work_id", "made_id"}
         held = {k: v for k, v in match.items() if k not in drop and v is not None}
-        out.append({**shown, "match": held or None})
-    return as_json({"attempts": out, "made": len(out), "work_id": finding["work_id"]})
+        out.append(json.dumps({**shown, "match": held or None}, allow_nan=False))
+    head = json.dumps({"work_id": finding["work_id"], "made": len(out)})
+    lines = ",\n".join(out)
+    return f'{head[:-1]}, "attempts": [\n{lines}\n]}}\n'.encode()
 
 
 def fields_of(pair: Pair) -> dict[str, str]:

@@ -28,6 +28,7 @@ from stages.tables import (
     MATCHES,
     OUTPUTS,
     PROMPTS,
+    SCORES,
     TEXT_WORKS,
     TEXTS,
     UNITS,
@@ -40,6 +41,8 @@ READS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "findings": (FINDINGS, ("made.findings", "made.text_findings")),
     "generations": (GENERATIONS, rounds.IMAGES),
     "images": (IMAGES, ("train.images", "control.images")),
+    "suspects": (IMAGES, ("suspect.images",)),
+    "scores": (SCORES, ("made.scores",)),
     "outputs": (OUTPUTS, ("made.outputs",)),
     "texts": (TEXTS, ("train.texts", "control.texts")),
     "works": (TEXT_WORKS, ("input.text_works",)),
@@ -118,6 +121,21 @@ class Material:
                 named = {name.removesuffix("_first"): value for name, value in row.items()}
                 out.setdefault(row["prompt_id"], named)
         return out
+
+    @cached_property
+    def placed(self) -> Mapping[tuple[str, str, str], str]:
+        """How a generation lies on a work, as JSON: by generation, work and method."""
+        wanted = {
+            "made_id": {row["best_made_id"] for row in self.items},
+            "method": {row["method"] for row in self.items},
+        }
+        names = ("made_id", "work_id", "method", "detail")
+        return {
+            (row["made_id"], row["work_id"], row["method"]): row["detail"]
+            for table in batches(self.readers["scores"], names, wanted)
+            for row in table.to_pylist()
+            if row["detail"] is not None
+        }
 
     @cached_property
     def made(self) -> Grouped:

@@ -16,7 +16,7 @@ from stages.pixels import MAX_PIXELS_EVER, DecodeError, decode
 VIEW_SIDE = 1600
 """Longest side of a display copy, in pixels."""
 
-_SMALL = 320
+_SMALL = 160
 _GAP = 8
 _LEAST_WIDTH = 480
 _SHEET = (850, 1100)
@@ -54,13 +54,13 @@ def overlay(work: Image.Image, made: Image.Image) -> Image.Image:
     """Return the mean of both, stretched to the smaller height and width."""
     size = (min(work.width, made.width), min(work.height, made.height))
     one, other = (each.resize(size, Image.Resampling.BICUBIC) for each in (work, made))
-    return _enlarged(Image.blend(one, other, 0.5))
+    return Image.blend(one, other, 0.5)
 
 
 def difference(work: Image.Image, made: Image.Image) -> Image.Image:
     """Return where both differ, on white."""
     shown = difference_of(np.asarray(made, np.uint8), np.asarray(work, np.uint8))
-    return _enlarged(Image.fromarray(np.zeros((1, 1, 3), np.uint8) if shown is None else shown))
+    return Image.fromarray(np.zeros((1, 1, 3), np.uint8) if shown is None else shown)
 
 
 def jpeg(image: Image.Image) -> bytes:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import md5, sha256
 from io import StringIO
-from pathlib import Path
 
 from pipeline.evidence import pictures
 from pipeline.evidence.bates import Register, gaps
@@ -55,10 +54,7 @@ DECISION are for the party that reviews.
 
 @dataclass
 class Volume:
-    """A volume that is being written into a folder."""
-
-    root: Path
-    """Folder that holds the volume."""
+    """A volume that is being made; its files are handed on and not kept."""
 
     register: Register
     """Numbers given before."""
@@ -71,9 +67,11 @@ class Volume:
 
     rows: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     used: list[tuple[int, int]] = field(default_factory=list)
+    held: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Path of each file so far -> its digest and size."""
 
-    def add(self, item: Item) -> None:
-        """Write the three documents of an item."""
+    def add(self, item: Item) -> Iterator[tuple[str, bytes]]:
+        """Yield the files of the three documents of an item."""
         digests = [sha256(document.native).hexdigest() for document in item.documents]
         key = sha256("\n".join([item.finding["finding_id"], *digests[1:]]).encode()).hexdigest()
         first = self.register.number(key, len(item.documents))
@@ -82,7 +80,10 @@ class Volume:
         family = {"BEGATTACH": show(first), "ENDATTACH": show(first + len(item.documents) - 1)}
         for number, document in enumerate(item.documents, start=first):
             bates = show(number)
-            paths = self._write(number, bates, document)
+            contents = _contents(number, bates, document)
+            yield from self._kept(contents)
+            _, native, text = (place.replace("/", "\\") for place in contents)
+            paths = {"NATIVEPATH": native, "TEXTPATH": text}
             row = dict.fromkeys(FIELDS, "") | family | dict(document.fields) | paths
             row |= {"BEGBATES": bates, "ENDBATES": bates, "PAGECOUNT": "1", "REDACTED": "N"}
             row |= {"ITEMID": item.name, "DOCTYPE": document.kind, "FILEEXT": document.ext}
@@ -93,28 +94,16 @@ class Volume:
             row |= {"DATECREATED": "" if document.kind == "reference" else self.date}
             self.rows.append((number, row))
 
-    def _write(self, number: int, bates: str, document: Document) -> dict[str, str]:
-        folder = f"{1 + (number - 1) // PER_FOLDER:03}"
-        lines = [f"{document.kind}, produced as native", "", *document.text.splitlines()]
-        contents = {
-            f"IMAGES/{folder}/{bates}.jpg": pictures.stamped(document.picture, lines, bates),
-            f"NATIVES/{folder}/{bates}.{document.ext}": document.native,
-            f"TEXT/{folder}/{bates}.txt": (visible(document.text) or "(empty)").encode(),
-        }
-        for place, content in contents.items():
-            path = self.root / VOLUME / place
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        _, native, text = (f"{VOLUME}/{place}".replace("/", "\\") for place in contents)
-        return {"NATIVEPATH": native, "TEXTPATH": text}
+    def _kept(self, contents: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+        for place, raw in contents.items():
+            self.held[place] = (sha256(raw).hexdigest(), len(raw))
+            yield place, raw
 
-    def finish(self) -> None:
-        """Write the load files."""
+    def load_files(self) -> dict[str, bytes]:
+        """Return the load files, by path."""
         prefix = self.register.numbering.prefix
-        data = self.root / VOLUME / "DATA"
-        data.mkdir(parents=True, exist_ok=True)
-        rows = [row for _, row in sorted(self.rows, key=lambda pair: pair[0])]
-        changed = sum(in_load_file(v) != v for row in rows for v in row.values())
+        rows = [row for _, row in self._pages()]
+        changed = sum(in_load_file(row[name]) != row[name] for row in rows for name in row)
         about = {
             "prefix": prefix,
             "bom": "with a byte order mark" if self.bom else "without a byte order mark",
@@ -130,8 +119,8 @@ class Volume:
             "gaps.csv": _sheet([("FIRST", "LAST", "REASON"), *self._gaps()]),
             "README.txt": README.format(**about),
         }
-        for name, text in texts.items():
-            (data / name).write_bytes(text.encode())
+        found = {f"{VOLUME}/DATA/{name}": text.encode() for name, text in texts.items()}
+        return dict(self._kept(found))
 
     def _pages(self) -> list[tuple[int, Mapping[str, str]]]:
         return sorted(self.rows, key=lambda pair: pair[0])
@@ -142,11 +131,16 @@ class Volume:
             why = "given in an earlier bundle of this run to documents that are not in this one"
             yield show(gap.first), show(gap.last), why
 
-    def files(self) -> Iterator[tuple[str, Path]]:
-        """Yield every file of the volume, by path."""
-        for path in sorted(self.root.rglob("*")):
-            if path.is_file():
-                yield path.relative_to(self.root).as_posix(), path
+
+def _contents(number: int, bates: str, document: Document) -> dict[str, bytes]:
+    """Return page, native and text of a document, by path."""
+    folder = f"{1 + (number - 1) // PER_FOLDER:03}"
+    lines = [f"{document.kind}, produced as native", "", *document.text.splitlines()]
+    return {
+        f"{VOLUME}/IMAGES/{folder}/{bates}.jpg": pictures.stamped(document.picture, lines, bates),
+        f"{VOLUME}/NATIVES/{folder}/{bates}.{document.ext}": document.native,
+        f"{VOLUME}/TEXT/{folder}/{bates}.txt": (visible(document.text) or "(empty)").encode(),
+    }
 
 
 def _dat_line(row: Mapping[str, str]) -> str:

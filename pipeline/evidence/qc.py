@@ -1,6 +1,7 @@
 """QC: what a review platform would stumble over, found before it does.
 
 `check` reads a folder with a volume as its receiver does: load files, and every file they name.
+`check_held` does the same before anything is on a disk.
 
     FIELD_COUNT UNTERMINATED_QUALIFIER ENCODING                      the load files can be read
     DUPLICATE_BATES OVERLAP_BATES REVERSED_BATES FORMAT_BATES PADDING_BATES GAP_BATES     numbers
@@ -13,7 +14,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import file_digest
 from pathlib import Path
 from typing import NamedTuple
@@ -34,22 +35,42 @@ class Span(NamedTuple):
     name: str
 
 
+class Held(NamedTuple):
+    """The files of a production, on a disk or on their way to one."""
+
+    sizes: Mapping[str, int]
+    """Path from the folder that holds the volume -> bytes."""
+
+    digest: Callable[[str], str]
+    """Path -> sha256."""
+
+    read: Callable[[str], bytes]
+    """Path of a load file -> content."""
+
+
 def check(root: Path, volume: str, prefix: str) -> list[Defect]:
-    """Return everything that is wrong with a production.
+    """Return everything that is wrong with a production on a disk.
 
     Args:
         root: folder that holds the volume.
         volume: name of the volume's folder.
         prefix: of the Bates numbers, and name of the load files.
     """
-    data = root / volume / "DATA"
+    there = [path for path in root.rglob("*") if path.is_file()]
+    sizes = {path.relative_to(root).as_posix(): path.stat().st_size for path in there}
+    held = Held(sizes, lambda path: _sha256(root / path), lambda path: (root / path).read_bytes())
+    return check_held(held, volume, prefix)
+
+
+def check_held(held: Held, volume: str, prefix: str) -> list[Defect]:
+    """Return everything that is wrong with a production, wherever its files are."""
     found: list[Defect | str | Row | Page] = []
     for name, reader in ((f"{prefix}.dat", read_dat), (f"{prefix}.opt", read_opt)):
-        path = data / name
-        if not path.is_file():
+        path = f"{volume}/DATA/{name}"
+        if path not in held.sizes:
             found.append(Defect("FILE_MISSING", name, "there is no load file of this name"))
             continue
-        for text in decoded(name, path.read_bytes()):
+        for text in decoded(name, held.read(path)):
             found.extend(reader(name, text) if isinstance(text, str) else [text])
     loaded = Loaded(
         [row for row in found if isinstance(row, Mapping)],
@@ -60,10 +81,10 @@ def check(root: Path, volume: str, prefix: str) -> list[Defect]:
     return [
         *defects,
         *bad,
-        *_numbers(spans, prefix, _logged(data / "gaps.csv", prefix)),
+        *_numbers(spans, prefix, _logged(held, f"{volume}/DATA/gaps.csv", prefix)),
         *_pages(loaded),
         *_families(loaded.documents, {span.name: span for span in spans}),
-        *_files(root, volume, loaded),
+        *_files(held, volume, loaded),
     ]
 
 
@@ -89,11 +110,11 @@ def _spans(documents: Sequence[Row], prefix: str) -> tuple[list[Span], list[Defe
     return spans, defects
 
 
-def _logged(path: Path, prefix: str) -> set[int]:
+def _logged(held: Held, path: str, prefix: str) -> set[int]:
     """Return the numbers that are written down as gaps."""
-    if not path.is_file():
+    if path not in held.sizes:
         return set()
-    rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
+    rows = csv.DictReader(held.read(path).decode("utf-8-sig").splitlines())
     ends = [(row["FIRST"].removeprefix(prefix), row["LAST"].removeprefix(prefix)) for row in rows]
     return {n for first, last in ends for n in range(int(first), int(last) + 1)}
 
@@ -153,8 +174,8 @@ def _families(documents: Sequence[Row], spans: Mapping[str, Span]) -> Iterator[D
             yield Defect("FAMILY_SPLIT", item, what)
 
 
-def _files(root: Path, volume: str, loaded: Loaded) -> Iterator[Defect]:
-    there = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+def _files(held: Held, volume: str, loaded: Loaded) -> Iterator[Defect]:
+    there = set(held.sizes)
     folded = {path.casefold(): path for path in there}
     named = set()
     for bates, path, digest, text in _named(loaded):
@@ -164,9 +185,9 @@ def _files(root: Path, volume: str, loaded: Loaded) -> Iterator[Defect]:
             yield Defect(defect, bates, f"{path} in a load file")
             continue
         named.add(place)
-        if digest and _sha256(root / place) != digest.lower():
+        if digest and held.digest(place) != digest.lower():
             yield Defect("HASH_MISMATCH", bates, f"{path} does not have SHA256HASH")
-        if text and not (root / place).stat().st_size:
+        if text and not held.sizes[place]:
             yield Defect("EMPTY_TEXT", bates, f"{path} is empty")
     for path in sorted(there - named):
         if path.startswith(f"{volume}/") and not path.startswith(f"{volume}/DATA/"):

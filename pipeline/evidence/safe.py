@@ -6,7 +6,6 @@ JSON and Parquet; these are the forms for programs that would obey what they rea
 
 import os
 import re
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -23,7 +22,10 @@ _ADDRESS = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)(?:[^/?#\s\"'<>@]*@)*([^?#\s\"'<>]*)([?#][^\s\"'<>]*)?"
 )
 _FORMULA = frozenset("=+-@\t\r\n\0|%\uff1d\uff0b\uff0d\uff20")
-_TURNS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+_OBEYED = re.compile(
+    # controls but for tab and line ends, surrogates, and what turns the direction of writing
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\u202a-\\u202e\\u2066-\\u2069]"
+)
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
 _LEAST_SECRET = 8
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----")
@@ -63,18 +65,7 @@ def visible(text: str) -> str:
     >>> ascii(visible("a\x1b\u202eb\n"))
     "'a\\ufffd\\ufffdb\\n'"
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(sign if _harmless(sign) else "\ufffd" for sign in text)
-
-
-def _harmless(sign: str) -> bool:
-    if sign in "\n\t\r":
-        return True
-    return (
-        unicodedata.category(sign) not in {"Cc", "Cs"}
-        and unicodedata.bidirectional(sign) not in _TURNS
-    )
+    return _OBEYED.sub("\ufffd", text)
 
 
 def on_one_line(text: str, most: int = MOST_LETTERS) -> str:
@@ -111,6 +102,8 @@ def in_load_file(text: str) -> str:
     >>> in_load_file("a\x14b\u00fec\r\nd") == "a b c\u00aed"
     True
     """
+    if text.isascii() and text.isprintable() and len(text) <= MOST_LETTERS:
+        return text
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\u00ae")
     plain = visible(lines.replace("\x14", " ").replace("\u00fe", " ")).replace("\t", " ")
     return plain if len(plain) <= MOST_LETTERS else plain[: MOST_LETTERS - 3] + "..."

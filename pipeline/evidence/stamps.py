@@ -106,8 +106,10 @@ def _beside(place: str, token: Token, files: Mapping[str, bytes]) -> Iterator[Fa
 
 
 def _asks(request: bytes, token: Token) -> bool:
+    """Say whether a request has the digest and the number of a response."""
     nonce = token.nonce or 0
-    return token.imprint in request and nonce.to_bytes((nonce.bit_length() + 7) // 8) in request
+    as_der = nonce.to_bytes(nonce.bit_length() // 8 + 1, signed=True)
+    return token.imprint in request and as_der in request
 
 
 def expected(there: Mapping[str, object]) -> set[str]:

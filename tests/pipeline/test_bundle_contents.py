@@ -31,7 +31,16 @@ from stages.tables import FINDINGS
 from tests.pipeline.test_report import Page
 from tests.pipeline.tiny_authority import needs_tools
 from tests.pipeline.tiny_bundle import WHO, make_key
-from tests.pipeline.tiny_run import CANARY, HOSTILE, OVERRIDE, SEEDS, made_id, options, planted
+from tests.pipeline.tiny_run import (
+    CANARY,
+    HOSTILE,
+    OVERRIDE,
+    SEEDS,
+    imported,
+    made_id,
+    options,
+    planted,
+)
 
 ITEM = "3_items/ITEM-000001"
 
@@ -313,6 +322,18 @@ def test_a_run_without_findings_makes_a_bundle_of_negatives(tmp_path: Path) -> N
     assert not [name for name in names if name.startswith("3_items")]
     assert "8_production/VOL001/DATA/PAL.dat" in names
     assert "4_negatives/not_found.csv" in names
+
+
+def test_imported_image_shows_its_caption_and_where_it_lies(tmp_path: Path) -> None:
+    project = planted(tmp_path / "case", items=1)
+    imported(project, "a foreign caption")
+    data = built(project, tmp_path)
+    shown = read_json(data / "3_items" / "ITEM-000002" / "item.json")
+    assert shown["prompt"]["text"] == "a foreign caption"
+    assert shown["placed"] == {"box": [1, 2, 3, 4]}
+    assert shown["generated"]["seed"] is None
+    assert read_json(data / "3_items" / "ITEM-000002" / "attempts.json")["made"] == 1
+    assert read_json(data / ITEM / "item.json")["placed"] is None
 
 
 @needs_tools

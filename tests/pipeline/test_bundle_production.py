@@ -23,7 +23,6 @@ from pipeline.evidence.safe import in_load_file
 from tests.pipeline.tiny_run import HOSTILE, OVERRIDE
 
 LINE = re.compile("\u00fe([^\u00fe\x14]*)\u00fe")
-PLACES = ("IMAGES", "NATIVES", "TEXT")
 
 
 def item(number: int, words: str = "words", native: bytes | None = None) -> Item:
@@ -38,13 +37,20 @@ def item(number: int, words: str = "words", native: bytes | None = None) -> Item
     return Item(f"ITEM-{number:06}", {"finding_id": f"{number:064}"}, {}, documents)
 
 
-def volume(home: Path, items: list[Item], *, bom: bool = True) -> Volume:
-    out = Volume(home / "production", open_register(home, Numbering()), "2026-11-22", bom=bom)
-    for each in items:
-        out.add(each)
-    out.finish()
-    out.register.save()
-    return out
+def volume(home: Path, items: list[Item], *, bom: bool = True) -> Path:
+    """Write a volume and return the folder that holds it."""
+    register = open_register(home, Numbering())
+    written(home / "production", Volume(register, "2026-11-22", bom=bom), items)
+    register.save()
+    return home / "production"
+
+
+def written(root: Path, made: Volume, items: list[Item]) -> None:
+    files = [pair for each in items for pair in made.add(each)]
+    for name, raw in [*files, *made.load_files().items()]:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(raw)
 
 
 def rows_of(root: Path) -> list[dict[str, str]]:
@@ -60,7 +66,7 @@ def rows_of(root: Path) -> list[dict[str, str]]:
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("clean")
     items = [item(number, HOSTILE[number - 1]) for number in (1, 2, 3)]
-    return volume(home, items).root
+    return volume(home, items)
 
 
 def test_clean_volume_has_no_defect(clean: Path) -> None:
@@ -112,7 +118,7 @@ def test_opt_names_one_page_for_each_document(clean: Path) -> None:
 
 
 def test_byte_order_mark_can_be_left_out(tmp_path: Path, clean: Path) -> None:
-    plain = volume(tmp_path, [item(1)], bom=False).root / "VOL001" / "DATA"
+    plain = volume(tmp_path, [item(1)], bom=False) / "VOL001" / "DATA"
     assert (plain / "PAL.dat").read_bytes().startswith("\u00fe".encode())
     assert "without a byte order mark" in (plain / "README.txt").read_text()
     marked = (clean / "VOL001" / "DATA" / "PAL.dat").read_bytes()
@@ -120,17 +126,17 @@ def test_byte_order_mark_can_be_left_out(tmp_path: Path, clean: Path) -> None:
 
 
 def test_the_stamp_stands_on_the_page_and_not_on_the_native(tmp_path: Path) -> None:
-    one = volume(tmp_path, [item(1)]).root / "VOL001"
+    one = volume(tmp_path, [item(1)]) / "VOL001"
     pages = [(one / "IMAGES" / "001" / f"PAL000000{n}.jpg").read_bytes() for n in (2, 3)]
     assert pages[0] != pages[1]  # the same picture under two numbers
     assert (one / "NATIVES" / "001" / "PAL0000002.png").read_bytes() == b"native 1"
 
 
 def test_numbers_are_never_given_twice_and_gaps_are_logged(tmp_path: Path) -> None:
-    first = rows_of(volume(tmp_path / "a", [item(1), item(2), item(3)]).root)
+    first = rows_of(volume(tmp_path / "a", [item(1), item(2), item(3)]))
     shutil.copytree(tmp_path / "a" / "bates", tmp_path / "b" / "bates")
     later = volume(tmp_path / "b", [item(4), item(3), item(2, native=b"other")])
-    rows = rows_of(later.root)
+    rows = rows_of(later)
     assert [row["BEGBATES"][-2:] for row in rows] == [
         *("07", "08", "09", "10", "11", "12", "13", "14", "15")
     ]
@@ -138,9 +144,9 @@ def test_numbers_are_never_given_twice_and_gaps_are_logged(tmp_path: Path) -> No
     before = {row["ITEMID"]: row["BEGBATES"] for row in reversed(first)}
     assert by_item["ITEM-000003"] == before["ITEM-000003"]
     assert by_item["ITEM-000002"] not in before.values()
-    gaps = (later.root / "VOL001" / "DATA" / "gaps.csv").read_text().splitlines()
+    gaps = (later / "VOL001" / "DATA" / "gaps.csv").read_text().splitlines()
     assert gaps[1].startswith("PAL0000001,PAL0000006,")
-    assert check(later.root, "VOL001", "PAL") == []
+    assert check(later, "VOL001", "PAL") == []
 
 
 def test_register_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -165,12 +171,10 @@ def test_numbers_that_outgrow_their_digits() -> None:
 def test_folders_stay_small(tmp_path: Path) -> None:
     register = open_register(tmp_path, Numbering())
     register.next = PER_FOLDER
-    one = Volume(tmp_path / "production", register, "2026-11-22")
-    one.add(item(1))
-    one.finish()
-    folders = sorted(path.name for path in (one.root / "VOL001" / "NATIVES").iterdir())
+    written(tmp_path, Volume(register, "2026-11-22"), [item(1)])
+    folders = sorted(path.name for path in (tmp_path / "VOL001" / "NATIVES").iterdir())
     assert folders == ["001", "002"]
-    assert check(one.root, "VOL001", "PAL") == []
+    assert check(tmp_path, "VOL001", "PAL") == []
 
 
 def test_load_file_form() -> None:

@@ -1,8 +1,10 @@
 """A finished run of images in a real run folder, planted: hostile words, secrets in addresses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from stages.tables import (
     MATCHES,
     PROMPTS,
     REJECTED,
+    SCORES,
     UNITS,
 )
 
@@ -37,6 +40,8 @@ HOSTILE = (
 )
 MODEL = "m" * 64
 SEEDS = 4
+SIZE = (24, 20)
+_ROWS = 1000
 
 CASE = f"""
 name: planted # a comment with {CANARY}
@@ -49,29 +54,44 @@ assess: {{q: 0.3}}
 """
 
 
-def picture(seed: int, kind: str = "png") -> bytes:
+@lru_cache(maxsize=256)
+def picture(seed: int, kind: str = "png", size: tuple[int, int] = SIZE) -> bytes:
     noise = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), np.uint8)
     out = BytesIO()
-    Image.fromarray(noise).resize((24, 20)).save(out, kind)
+    Image.fromarray(noise).resize(size).save(out, kind)
     return out.getvalue()
 
 
-def planted(folder: Path, items: int = 3, words: Sequence[str] = HOSTILE) -> Project:
-    """Write a finished run with so many findings, and as many works of which nothing came back."""
+def planted(
+    folder: Path,
+    items: int = 3,
+    words: Sequence[str] = HOSTILE,
+    size: tuple[int, int] = SIZE,
+    lost: int | None = None,
+) -> Project:
+    """Write a finished run.
+
+    Args:
+        folder: where case and run will be.
+        items: works that came back.
+        words: captions, titles, names and reasons, in turn.
+        size: width and height of the pictures.
+        lost: works of which nothing came back; None for as many as came back.
+    """
     folder.mkdir(parents=True)
     path = folder / "case.yaml"
     path.write_text(CASE)
     case = load(path)
     store = Store(folder / "run")
-    works = [f"{number:064x}" for number in range(2 * items)]
-    _put(store, IMAGES, "train.images", [_image(n, w, words) for n, w in enumerate(works)])
+    works = [f"{number:064x}" for number in range(items + (items if lost is None else lost))]
+    _put(store, IMAGES, "train.images", (_image(n, w, words, size) for n, w in enumerate(works)))
     _put(
         store,
         PROMPTS,
         "made.prompts",
-        [r for n, w in enumerate(works) for r in _asked(n, w, words)],
+        (r for n, w in enumerate(works) for r in _asked(n, w, words)),
     )
-    _put(store, GENERATIONS, "made.sampled", [r for n in range(len(works)) for r in _made(n)])
+    _put(store, GENERATIONS, "made.sampled", (r for n in range(len(works)) for r in _made(n, size)))
     _put(store, MATCHES, "made.matches", [_match(n, w) for n, w in enumerate(works[:items])])
     found = [_finding(n, w, words, came_back=n < items) for n, w in enumerate(works)]
     _put(store, FINDINGS, "made.findings", found)
@@ -80,6 +100,24 @@ def planted(folder: Path, items: int = 3, words: Sequence[str] = HOSTILE) -> Pro
     _put(store, ARTISTS, "made.artists", [])
     models = dict.fromkeys(contents_of(case), "d" * 64)
     return Project(path=path, case=case, store=store, models=models, sources={})
+
+
+def imported(project: Project, caption: str) -> None:
+    """Add one image that somebody else generated, and a finding in part on it."""
+    store, work = project.store, f"{0:064x}"
+    suspect = _image(0, "f" * 64, (caption,), SIZE)
+    _put(store, IMAGES, "suspect.images", [suspect])
+    row = {name: suspect[name] for name in GENERATIONS.schema.names if name in suspect}
+    row |= {"model_id": "imported", "prompt_id": "q", "sample": 0, "phase": "confirmation"}
+    _put(store, GENERATIONS, "made.adopted", [row | {"seed": None, "guidance_norms": None}])
+    found = _finding(0, work, (caption,), came_back=True) | dict.fromkeys(("p", "p_bound", "q"))
+    found |= {"finding_id": "e" * 64, "model_id": "imported", "prompt_id": "q"}
+    found |= {"method": "partial", "verdict": "partial", "best_made_id": "f" * 64}
+    _put(store, FINDINGS, "made.text_findings", [found])
+    score: dict[str, Any] = dict.fromkeys(SCORES.schema.names)
+    score |= {"score_id": "a" * 64, "made_id": "f" * 64, "model_id": "imported", "prompt_id": "q"}
+    score |= {"phase": "confirmation", "work_id": work, "method": "partial", "hit": True}
+    _put(store, SCORES, "made.scores", [score | {"detail": '{"box": [1, 2, 3, 4]}'}])
 
 
 def options(**named: Any) -> ContentOptions:
@@ -91,10 +129,12 @@ def made_id(number: int, sample: int) -> str:
     return sha256(f"{number} {sample}".encode()).hexdigest()
 
 
-def _put(store: Store, table: Table, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    part = store.write_part(
-        table, "all", table.of_rows(list(rows)), place=store.root / "data" / name / "all-1"
-    )
+def _put(store: Store, table: Table, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    left = iter(rows)
+    parts = []
+    while (some := list(islice(left, _ROWS))) or not parts:
+        place = store.root / "data" / name / f"{len(parts)}-1"
+        parts.append(store.write_part(table, f"{len(parts)}", table.of_rows(some), place=place))
     lost = [{"key": f"https://ada:{CANARY}@example.org/?sig={CANARY}", "stage": "ingest"}]
     lost[0] |= {"code": "truncated", "message": f"GET https://example.org/a?key={CANARY} failed"}
     file = None
@@ -106,7 +146,7 @@ def _put(store: Store, table: Table, name: str, rows: Sequence[Mapping[str, Any]
         dataset=name,
         task="all",
         identity=sha256(name.encode()).hexdigest(),
-        parts=(part,),
+        parts=tuple(parts),
         rejected=len(lost) if file else 0,
         rejected_file=file,
         facts=facts,
@@ -116,9 +156,9 @@ def _put(store: Store, table: Table, name: str, rows: Sequence[Mapping[str, Any]
     assert table is not REJECTED
 
 
-def _image(number: int, work: str, said: Sequence[str]) -> dict[str, Any]:
+def _image(number: int, work: str, said: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
     kind = ("png", "jpeg")[number % 2]
-    raw = picture(number, kind)
+    raw = picture(number % 90, kind, size)
     words = said[number % len(said)]
     return {
         "image_id": work,
@@ -158,14 +198,16 @@ def _asked(number: int, work: str, said: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _made(number: int) -> list[dict[str, Any]]:
+def _made(number: int, size: tuple[int, int]) -> list[dict[str, Any]]:
     rows = []
     for sample in range(SEEDS):
-        raw = picture(number if sample == 1 else 100 + sample)
+        raw = picture(number % 90 if sample == 1 else 100 + sample, "png", size)
         row = {"image_id": made_id(number, sample), "model_id": MODEL, "prompt_id": f"p{number}"}
         row |= {"sample": sample, "phase": "discovery" if sample == 0 else "confirmation"}
         row |= {"seed": 2**63 + sample, "sha256": sha256(raw).hexdigest(), "format": "png"}
-        rows.append(row | {"width": 24, "height": 20, "guidance_norms": None, "bytes": raw})
+        rows.append(
+            row | {"width": size[0], "height": size[1], "guidance_norms": None, "bytes": raw}
+        )
     return rows
 
 
