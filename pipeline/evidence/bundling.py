@@ -1,5 +1,6 @@
 """Bundling: what `palimpsest bundle CASE --out FOLDER --key KEY` does and says."""
 
+import re
 import tempfile
 from argparse import Namespace
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from pipeline.evidence.safe import on_one_line
 from pipeline.evidence.seal import Sealed, SealOptions, seal_bundle
 from pipeline.lock import locked
 from pipeline.project import Project, open_project
+
+_FINGERPRINT = re.compile("[0-9a-f]{64}")
 
 
 def bundle(asked: Namespace, path: Path | None) -> tuple[dict[str, Any], str, int]:
@@ -36,6 +39,8 @@ def bundle(asked: Namespace, path: Path | None) -> tuple[dict[str, Any], str, in
     folder = Path(asked.out)
     if fault := fault_of_name(folder.name):
         raise CaseError(f"--out {folder}: {fault}")
+    if asked.previous is not None and not _FINGERPRINT.fullmatch(asked.previous):
+        raise CaseError(f"--previous {asked.previous!r}: expected a fingerprint of 64 hex digits")
     options = ContentOptions(
         numbering=Numbering(prefix=asked.bates_prefix, padding=asked.padding), bom=asked.bom
     )

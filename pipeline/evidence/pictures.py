@@ -6,6 +6,7 @@ Dimension key: H height, W width, C = 3 channels (RGB).
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
+from textwrap import wrap
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -91,16 +92,19 @@ def _sheet(lines: Sequence[str]) -> Image.Image:
     """Return a white page with lines of ASCII; the text file beside it holds every letter."""
     sheet = Image.new("RGB", _SHEET, "white")
     draw = ImageDraw.Draw(sheet)
-    for row, line in enumerate(_wrapped(lines)[:_LINES]):
+    for row, line in enumerate(_wrapped(lines)):
         draw.text((48, 48 + row * 21), line, fill="black", font=_font(14))
     return sheet
 
 
 def _wrapped(lines: Sequence[str]) -> list[str]:
-    plain = (line.encode("ascii", "replace").decode() for line in lines)
-    return [
-        line[at : at + _LETTERS] for line in plain for at in range(0, len(line) or 1, _LETTERS)
-    ][: _LINES + 1]
+    out: list[str] = []
+    for line in lines:
+        plain = line[: _LETTERS * _LINES].encode("ascii", "replace").decode()
+        out += wrap(plain, _LETTERS) or [""]
+        if len(out) > _LINES:
+            return [*out[: _LINES - 1], "(cut here: the whole stands in the text file)"]
+    return out
 
 
 @cache

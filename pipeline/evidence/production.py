@@ -33,6 +33,8 @@ FIELDS = (
 PER_FOLDER = 1000
 """Pages in a folder; some platforms take at most 5,000."""
 
+_ON_A_SHEET = 20_000
+
 README = """\
 Load files of this volume
 
@@ -65,7 +67,9 @@ class Volume:
     bom: bool = True
     """True: the DAT begins with a byte order mark, as most platforms expect."""
 
-    rows: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    rows: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    """Number and fields of each document, in the order of `FIELDS`."""
+
     used: list[tuple[int, int]] = field(default_factory=list)
     held: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Path of each file so far -> its digest and size."""
@@ -92,7 +96,7 @@ class Volume:
             row |= {"SHA256HASH": sha256(document.native).hexdigest()}
             row |= {"MD5HASH": md5(document.native, usedforsecurity=False).hexdigest()}
             row |= {"DATECREATED": "" if document.kind == "reference" else self.date}
-            self.rows.append((number, row))
+            self.rows.append((number, tuple(row[name] for name in FIELDS)))
 
     def _kept(self, contents: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
         for place, raw in contents.items():
@@ -103,7 +107,7 @@ class Volume:
         """Return the load files, by path."""
         prefix = self.register.numbering.prefix
         rows = [row for _, row in self._pages()]
-        changed = sum(in_load_file(row[name]) != row[name] for row in rows for name in row)
+        changed = sum(in_load_file(cell) != cell for row in rows for cell in row)
         about = {
             "prefix": prefix,
             "bom": "with a byte order mark" if self.bom else "without a byte order mark",
@@ -111,18 +115,18 @@ class Volume:
             "volume": VOLUME,
         }
         mark = "\ufeff" if self.bom else ""
-        lines = [_dat_line(dict(zip(FIELDS, FIELDS, strict=True))), *map(_dat_line, rows)]
+        lines = [_dat_line(FIELDS), *map(_dat_line, rows)]
         texts = {
             f"{prefix}.dat": mark + "".join(lines),
             f"{prefix}.opt": "".join(_opt_line(number, row) for number, row in self._pages()),
-            f"{prefix}.csv": "\ufeff" + _sheet([FIELDS, *(tuple(r.values()) for r in rows)]),
+            f"{prefix}.csv": "\ufeff" + _sheet([FIELDS, *rows]),
             "gaps.csv": _sheet([("FIRST", "LAST", "REASON"), *self._gaps()]),
             "README.txt": README.format(**about),
         }
         found = {f"{VOLUME}/DATA/{name}": text.encode() for name, text in texts.items()}
         return dict(self._kept(found))
 
-    def _pages(self) -> list[tuple[int, Mapping[str, str]]]:
+    def _pages(self) -> list[tuple[int, tuple[str, ...]]]:
         return sorted(self.rows, key=lambda pair: pair[0])
 
     def _gaps(self) -> Iterator[tuple[str, str, str]]:
@@ -135,7 +139,7 @@ class Volume:
 def _contents(number: int, bates: str, document: Document) -> dict[str, bytes]:
     """Return page, native and text of a document, by path."""
     folder = f"{1 + (number - 1) // PER_FOLDER:03}"
-    lines = [f"{document.kind}, produced as native", "", *document.text.splitlines()]
+    lines = [f"{document.kind}, produced as native", "", *document.text[:_ON_A_SHEET].splitlines()]
     return {
         f"{VOLUME}/IMAGES/{folder}/{bates}.jpg": pictures.stamped(document.picture, lines, bates),
         f"{VOLUME}/NATIVES/{folder}/{bates}.{document.ext}": document.native,
@@ -143,15 +147,15 @@ def _contents(number: int, bates: str, document: Document) -> dict[str, bytes]:
     }
 
 
-def _dat_line(row: Mapping[str, str]) -> str:
-    cells = (QUALIFIER + in_load_file(row[name]) + QUALIFIER for name in FIELDS)
+def _dat_line(row: tuple[str, ...]) -> str:
+    cells = (QUALIFIER + in_load_file(cell) + QUALIFIER for cell in row)
     return SEPARATOR.join(cells) + "\r\n"
 
 
-def _opt_line(number: int, row: Mapping[str, str]) -> str:
+def _opt_line(number: int, row: tuple[str, ...]) -> str:
     folder = f"{1 + (number - 1) // PER_FOLDER:03}"
-    image = f"{VOLUME}\\IMAGES\\{folder}\\{row['BEGBATES']}.jpg"
-    return f"{row['BEGBATES']},{VOLUME},{image},Y,,,1\r\n"
+    image = f"{VOLUME}\\IMAGES\\{folder}\\{row[0]}.jpg"
+    return f"{row[0]},{VOLUME},{image},Y,,,1\r\n"
 
 
 def _sheet(rows: list[tuple[str, ...]]) -> str:

@@ -24,6 +24,10 @@ from pipeline.evidence.load_files import Defect, Loaded, Page, decoded, read_dat
 Row = Mapping[str, str]
 
 _NUMBER = re.compile(r"([A-Za-z][A-Za-z0-9_-]*?)([0-9]+)")
+_CHECKED = (
+    *("BEGBATES", "ENDBATES", "BEGATTACH", "ENDATTACH", "PAGECOUNT", "NATIVEPATH", "TEXTPATH"),
+    *("SHA256HASH", "ITEMID"),
+)
 _ABSOLUTE = re.compile(r"[\\/~]|[A-Za-z]:")
 
 
@@ -71,7 +75,7 @@ def check_held(held: Held, volume: str, prefix: str) -> list[Defect]:
             found.append(Defect("FILE_MISSING", name, "there is no load file of this name"))
             continue
         for text in decoded(name, held.read(path)):
-            found.extend(reader(name, text) if isinstance(text, str) else [text])
+            found.extend(map(_lean, reader(name, text)) if isinstance(text, str) else [text])
     loaded = Loaded(
         [row for row in found if isinstance(row, Mapping)],
         [page for page in found if isinstance(page, Page)],
@@ -86,6 +90,13 @@ def check_held(held: Held, volume: str, prefix: str) -> list[Defect]:
         *_families(loaded.documents, {span.name: span for span in spans}),
         *_files(held, volume, loaded),
     ]
+
+
+def _lean(found: Defect | Page | Row) -> Defect | Page | Row:
+    """Return what of a row is checked: a large volume has to fit into memory."""
+    if not isinstance(found, Mapping):
+        return found
+    return {name: found.get(name, "") for name in _CHECKED}
 
 
 def _spans(documents: Sequence[Row], prefix: str) -> tuple[list[Span], list[Defect]]:
@@ -167,7 +178,7 @@ def _families(documents: Sequence[Row], spans: Mapping[str, Span]) -> Iterator[D
             continue
         if not first <= name <= last:
             yield Defect("FAMILY_RANGE", name, f"does not lie in its family {first} to {last}")
-        families.setdefault(row.get("ITEMID", ""), set()).add(f"{first} to {last}")
+        families.setdefault(row["ITEMID"], set()).add(f"{first} to {last}")
     for item, ranges in families.items():
         if len(ranges) > 1:
             what = f"its documents name several families: {', '.join(sorted(ranges))}"

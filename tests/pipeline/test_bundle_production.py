@@ -9,14 +9,15 @@ import shutil
 from collections.abc import Callable, Mapping
 from hashlib import md5, sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from pipeline.errors import CaseError, RunError
 from pipeline.evidence.bates import Numbering, open_register
 from pipeline.evidence.items import Document, Item
+from pipeline.evidence.pictures import stamped
 from pipeline.evidence.production import FIELDS, PER_FOLDER, Volume
 from pipeline.evidence.qc import check
 from pipeline.evidence.safe import in_load_file
@@ -175,6 +176,23 @@ def test_folders_stay_small(tmp_path: Path) -> None:
     folders = sorted(path.name for path in (tmp_path / "VOL001" / "NATIVES").iterdir())
     assert folders == ["001", "002"]
     assert check(tmp_path, "VOL001", "PAL") == []
+
+
+def test_slip_sheet_of_a_long_text_says_that_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    draw = ImageDraw.ImageDraw.text
+
+    def heard(self: ImageDraw.ImageDraw, place: Any, text: str, **more: Any) -> None:
+        drawn.append(text)
+        draw(self, place, text, **more)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", heard)
+    stamped(None, ["kind", "", "word " * 20_000], "PAL0000001")
+    assert drawn[-2:] == ["(cut here: the whole stands in the text file)", "PAL0000001"]
+    assert {word for line in drawn[2:-2] for word in line.split()} == {"word"}
+    drawn.clear()
+    stamped(None, ["kind", "", "\u0436 short"], "PAL0000002")
+    assert drawn == ["kind", "", "? short", "PAL0000002"]
 
 
 def test_load_file_form() -> None:

@@ -122,6 +122,8 @@ def test_another_process_with_another_locale_makes_the_same_bytes(home: Path) ->
 def test_what_cannot_be_made_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command(home, "EB-2", "--padding", "2")]) == 2
     assert "--padding 2" in capsys.readouterr().err
+    assert main(command(home, "EB-2", "--previous", "abc")) == 2
+    assert "64 hex digits" in capsys.readouterr().err
     assert main(command(home, "EB 2")) == 2
     assert "a name starts with" in capsys.readouterr().err
     assert main(["bundle", str(home / "case.yaml"), "--out", str(home / "EB-2")]) == 2
