@@ -195,6 +195,7 @@ class Case:
             object.__setattr__(self, name, section)
         judged = replace(self.assess, setting=self.setting, design=self.allocate.design)
         object.__setattr__(self, "assess", judged)
+        object.__setattr__(self, "flag", replace(self.flag, design=self.allocate.design))
         texts = self.writers or any(getattr(self, name).sources for name in TEXT_SECTIONS)
         images = self.models or any((self.train.sources, self.suspect.sources))
         if self.embed is None and (images or not texts):
@@ -212,7 +213,7 @@ class Case:
     @property
     def flag_regions(self) -> FlagRegionsConfig:
         """When a layout or a region becomes a candidate: as `flag` has it."""
-        return FlagRegionsConfig(min_hits=self.flag.min_hits)
+        return FlagRegionsConfig(min_hits=self.flag.min_hits, design=self.flag.design)
 
     @property
     def limits(self) -> LimitsConfig:

@@ -444,11 +444,13 @@ FINDINGS = Table(
             column("k", pa.int32(), "confirmation seeds that gave the work back"),
             column("n", pa.int32(), "confirmation seeds that were examined"),
             column(
-                "k_low", pa.float64(), "Clopper-Pearson 95 % lower limit of k/n", null=NO_INTERVAL
+                "k_low",
+                pa.float64(),
+                "95 % lower limit of k/n: Clopper-Pearson, or a confidence sequence where looking"
+                " chose n",
+                null=NO_INTERVAL,
             ),
-            column(
-                "k_high", pa.float64(), "Clopper-Pearson 95 % upper limit of k/n", null=NO_INTERVAL
-            ),
+            column("k_high", pa.float64(), "95 % upper limit of k/n", null=NO_INTERVAL),
             column(
                 "score", pa.float32(), "best value over the confirmation seeds", null="no match"
             ),

@@ -8,7 +8,7 @@ too. Captions of training and of control works go through the same lines.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,6 +46,10 @@ class FlagConfig:
 
     min_clique_share: float = 0.5
     """Smallest share of a caption's generations in one clique for `low_diversity`; in (0, 1]."""
+
+    design: Literal["fixed", "sequential"] = "fixed"
+    """How seeds were spent; set by the case. Where looking decided how many, the interval of k/n
+    is a confidence sequence."""
 
     def __post_init__(self) -> None:
         """Refuse rules that nothing or everything would meet.
@@ -143,6 +147,7 @@ def _findings(trial: Trial, cliques: Sequence[Row], tools: FlagTools) -> Iterato
         num_controls=mark.get("num_controls", 0),
         mixed=tools.mixed,
         min_hits=tools.config.min_hits,
+        looked=tools.config.design == "sequential",
         made="image",
         holds="images",
         back="closest to it and below the threshold",

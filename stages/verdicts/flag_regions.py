@@ -10,7 +10,7 @@ and has no interval.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +53,9 @@ class FlagRegionsConfig:
 
     min_hits: int = 1
     """Confirmation generations that must give a work back; 1 or more."""
+
+    design: Literal["fixed", "sequential"] = "fixed"
+    """How seeds were spent, see `flag`."""
 
 
 class Mark(NamedTuple):
@@ -178,6 +181,7 @@ def _findings(trial: Trial, method: str, tools: RegionTools) -> Iterator[dict[st
         num_controls=tools.num_controls,
         mixed=tools.mixed,
         min_hits=tools.config.min_hits,
+        looked=tools.config.design == "sequential",
         made="image",
         holds="images",
         back=_BACK[method],

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from stages.statistics.intervals import clopper_pearson
+from stages.statistics.intervals import clopper_pearson, confidence_sequence
 
 IMPORTED = "imported"
 UNKNOWN_MODEL = "unknown"
@@ -88,6 +88,10 @@ class Bench:
 
     holds: str
     """What a work consists of: images, texts."""
+
+    looked: bool = False
+    """True if the number of seeds was chosen by looking, so that only a confidence sequence is an
+    interval."""
 
     back: str
     """What k counts, behind "k of n images": closest to it and below the threshold."""
@@ -188,7 +192,8 @@ def _numbers(
     """Return a FINDINGS row that names no work and has no verdict yet."""
     sign = -1 if bench.larger else 1
     k, n = len({pair.made_id for pair in back}), len(trial.examined)
-    rate = clopper_pearson(k, n) if n and trial.counted else None
+    interval = confidence_sequence if bench.looked else clopper_pearson
+    rate = interval(k, n) if n and trial.counted else None
     best = min(close, key=lambda p: (sign * p.score, p.made_id, p.work_id), default=None)
     return {
         "model_id": trial.model_id,

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.contract import Kit
-from stages.statistics.intervals import clopper_pearson
+from stages.statistics.intervals import clopper_pearson, confidence_sequence
 from stages.tables import CLIQUES, FINDINGS, GENERATIONS, MATCHES, PROMPTS, THRESHOLDS, WORKS
 from stages.verdicts import calibrate
 from stages.verdicts.flag import STAGE, FlagConfig
@@ -359,3 +359,9 @@ def test_swapping_the_labels_never_flags_what_is_now_a_control(spec: Sequence[An
     for halves in (WORK_HALVES, swapped):
         rows = drawn(spec, halves).judge()
         assert all(halves[r["work_id"]] == "train" for r in rows if r["verdict"] == "verbatim")
+
+
+def test_where_looking_chose_n_the_interval_is_a_confidence_sequence() -> None:
+    (row,) = [row for row in planted().judge(design="sequential") if row["verdict"] == "verbatim"]
+    assert (row["k_low"], row["k_high"]) == confidence_sequence(1, 2)
+    assert row["k_low"] < clopper_pearson(1, 2).low
