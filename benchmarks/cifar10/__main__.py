@@ -156,6 +156,9 @@ def write_case(out: Path, plan: Plan) -> Path:
             "duplicated": 0,
             "random_control": 0,
         },
+        # nothing is asked by name: every work is a unit, and 16 of some 5,000 need this level
+        "units": {"of": "works"},
+        "assess": {"q": 0.1},
     }
     path = out / "cifar10.yaml"
     path.write_text(yaml.safe_dump(case, sort_keys=False))
