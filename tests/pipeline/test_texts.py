@@ -14,7 +14,6 @@ from pipeline.cli import main
 from pipeline.datasets import open_dataset
 from pipeline.project import open_store
 from stages.tables import CHANCES, FINDINGS, MATCHES, OUTPUTS, SPANS, TEXTS
-from tests.pipeline.portraits import compare
 
 DICE = random.Random(5)
 VOCABULARY = [
@@ -228,7 +227,3 @@ def test_pieces_change_nothing(case: Path, copy: Path, capfd: pytest.CaptureFixt
     assert rows_of(copy, MATCHES, "made.text_matches") == rows_of(
         case, MATCHES, "made.text_matches"
     )
-
-
-def test_output_of_a_stage_changes_only_with_its_version(case: Path) -> None:
-    compare(open_store(case)[1], Path(__file__).with_name("golden_texts.json"))
