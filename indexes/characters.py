@@ -207,7 +207,8 @@ class Tables:
 
     def __init__(self, factor: int) -> None:
         self._factor = factor
-        self._kinds = np.zeros(_SIZE, np.uint8)
+        self.kind = np.zeros(_SIZE, np.uint8)
+        """What it is to a word, `UNKNOWN` until somebody asked `kinds`."""
         self.values = np.zeros(_SIZE, np.uint64)
         """Sum of the numbers of the kept code points times factor^place; 0 for what is not part of
         a word. ASCII is its own number, every other code point is scattered over 64 bits."""
@@ -221,11 +222,11 @@ class Tables:
     def kinds(self, points_N: NDArray[Any]) -> NDArray[np.uint8]:
         """Return the kind of each code point, u8[N], after filling every table for them."""
         # every code point is in range: `wrap` is the mode that does not look for one that is not
-        kinds_N = self._kinds.take(points_N, mode="wrap")
+        kinds_N = self.kind.take(points_N, mode="wrap")
         if kinds_N.size and not kinds_N.min():
             for point in np.unique(points_N[kinds_N == UNKNOWN]).tolist():
                 self._fill(point)
-            kinds_N = self._kinds.take(points_N)
+            kinds_N = self.kind.take(points_N)
         return kinds_N
 
     def _fill(self, point: int) -> None:
@@ -239,4 +240,4 @@ class Tables:
             self.first_classes[point] = unicodedata.combining(parts[0])
             self.last_classes[point] = unicodedata.combining(parts[-1])
         # last: another thread takes a known kind as a sign that the other tables are filled
-        self._kinds[point] = kind(chr(point))
+        self.kind[point] = kind(chr(point))

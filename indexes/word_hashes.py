@@ -7,7 +7,7 @@ points wherever each says what it adds (`indexes.characters`). Words of ASCII le
 texts, are summed eight letters at a time instead of one; the numbers are the same.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,48 @@ _LANES = [
 ]
 
 TABLES = ch.Tables(_FACTOR)
+
+_MOST_KEPT = 32
+"""More code points than one can stand for in a normal form: the longest has 18."""
+
+_POWERS = np.array([pow(_FACTOR, size, 2**64) for size in range(_MOST_KEPT)], np.uint64)
 _ASCII_KINDS = TABLES.kinds(np.arange(256) % ch.ASCII).tobytes()
 _ASCII_FOLDED = bytes(range(256)).lower()
 _POWER_TABLES: dict[int, _Hashes] = {}
+
+
+class Hashed(NamedTuple):
+    """The words of a block."""
+
+    starts_N: _Places
+    """First code point."""
+    ends_N: _Places
+    """Code point after the last."""
+    hashes_N: _Hashes
+
+
+def plain_words(points_C: NDArray[Any]) -> Hashed | None:
+    """Return the words of a block by the quick way, or None where it cannot be gone.
+
+    Args:
+        points_C: u8, u16 or u32[C], the code points of a block.
+    """
+    # imported here: only long texts are worth what importing it takes
+    from indexes.plain_words import NOT_KNOWN, Found, Tables, find_words
+
+    room = len(points_C) // 2 + 1
+    found = Found(np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.uint64))
+    tables = Tables(TABLES.kind, TABLES.lengths, TABLES.values, _POWERS)
+    count = find_words(points_C, tables, found)
+    if count == NOT_KNOWN:
+        TABLES.kinds(points_C)
+        count = find_words(points_C, tables, found)
+    if count < 0:
+        return None
+    own = slice(count)
+    # copied: what is kept of a block shall not hold on to the room for more
+    starts_N, ends_N = found.starts_N[own].copy(), found.ends_N[own].copy()
+    return Hashed(starts_N, ends_N, ch.scatter(found.sums_N[own]))
 
 
 def kinds(points_C: NDArray[Any]) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from indexes import characters as ch
 from indexes.segments import is_white, segment
-from indexes.word_hashes import TABLES, even_sums, hashes, kinds, words_at
+from indexes.word_hashes import TABLES, even_sums, hashes, kinds, plain_words, words_at
 
 _Hashes = NDArray[np.uint64]
 _Places = NDArray[np.int64]
@@ -29,6 +29,9 @@ SCHEME = "words-2"
 
 _BLOCK = 2**17
 """Code points that are worked on at a time, so that the arrays stay in the cache."""
+
+_LONG = 2**15
+"""Code points of a block from which on the quick way is tried: short texts start sooner without."""
 
 _LONGEST = 2**16
 """A word is cut there as if the text began anew, so memory is bounded whatever the text."""
@@ -165,6 +168,8 @@ def _pieces(text: str) -> Iterator[_Found]:
 
 def _block(text: str) -> _Found:
     points_C = ch.points(text)
+    if len(points_C) >= _LONG and (plain := plain_words(points_C)):
+        return _Found(*plain)
     line = _without_ignored(_Line(points_C, kinds(points_C), None))
     starts_N, ends_N, marks_M = segment(line.kinds_C)
     hashes_N = hashes(line.points_C, line.kinds_C, starts_N, ends_N)

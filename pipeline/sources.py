@@ -17,7 +17,6 @@ from stages.sources.listing import list_files
 from stages.sources.places import Sources
 from stages.tables import FILES
 
-PART_BYTES = 64 << 20
 PART_FILES = 2048
 CUT_ONE_IN = 64
 
@@ -39,21 +38,22 @@ def list_source(config: Sources) -> list[SourcePart]:
         table = FILES.check(list_files(config))
     except (StageError, OSError) as error:
         raise CaseError(str(error)) from error
-    return [_part(table.slice(start, stop - start)) for start, stop in cuts(table)]
+    full = config.sources[0].columns.layout.part_bytes if config.sources else 0
+    return [_part(table.slice(start, stop - start)) for start, stop in cuts(table, full)]
 
 
-def cuts(table: pa.Table) -> list[tuple[int, int]]:
+def cuts(table: pa.Table, full: int) -> list[tuple[int, int]]:
     """Return the row ranges of the parts of a FILES table.
 
-    A part ends after a file whose name hashes to one in `CUT_ONE_IN`, or when it is full: so the
-    cuts after an inserted file fall where they fell before.
+    A part ends after a file whose name hashes to one in `CUT_ONE_IN`, or when it has `full` bytes:
+    so the cuts after an inserted file fall where they fell before.
     """
     out, start, size = [], 0, 0
     places, sizes = table["place"].to_pylist(), table["size"].to_pylist()
     for row, (place, nbytes) in enumerate(zip(places, sizes, strict=True)):
         size += nbytes
         chosen = sha256(place.encode("utf-8", "surrogatepass")).digest()[0] % CUT_ONE_IN == 0
-        if chosen or size >= PART_BYTES or row - start + 1 >= PART_FILES:
+        if chosen or size >= full or row - start + 1 >= PART_FILES:
             out.append((start, row + 1))
             start, size = row + 1, 0
     if start < len(places):

@@ -37,6 +37,7 @@ LAYOUT = Layout(
     usual={"caption": ("caption", "text", "TEXT"), "licence": ("licence", "license")},
     misfit=_misfit,
     sidecars={".json": "", ".txt": "caption"},
+    part_bytes=64 << 20,
 )
 
 

@@ -21,6 +21,9 @@ MOST_CELLS = 4_000_000_000
 _FEW_CELLS = 2_000_000
 _BALANCE = 16
 
+_WORTH_COMPILED = 20_000_000
+"""Pairs of words from which on a compiled loop is worth its start: 1,000 words against 20,000."""
+
 _SURROGATES, _NUM_SURROGATES = 0xD800, 0x800
 
 
@@ -62,30 +65,27 @@ def common_words(
 
     Of texts too long to compare every word with every other, the matched words of `alignment`.
     """
-    from rapidfuzz.distance import LCSseq
-
     own = ~echoed_N
     matched = sum(int(own[s.output : s.output + s.words].sum()) for s in alignment)
     if matched == np.count_nonzero(own):
         return matched
-    left_N, right_M = _shared(output.hashes_N[own], text)
-    if len(left_N) * len(right_M) > MOST_CELLS:
-        return matched
-    return int(LCSseq.similarity(_as_text(left_N), _as_text(right_M)))
+    length = longest_common(output.hashes_N[own], text.hashes_N)
+    return matched if length is None else length
 
 
-def _shared(left_N: NDArray[np.uint64], text: Wording) -> tuple[NDArray[np.int64], ...]:
-    """Return the words of one side, and those of the text that it has, as small numbers."""
-    order_M = text.once("order", lambda: np.argsort(text.hashes_N))
-    sorted_M = text.once("sorted", lambda: text.hashes_N[order_M])
-    distinct_D, codes_N = np.unique(left_N, return_inverse=True)
-    first_D = np.searchsorted(sorted_M, distinct_D)
-    times_D = np.searchsorted(sorted_M, distinct_D, side="right") - first_D
-    codes_M = np.zeros(len(text), np.int64)
-    before_D = np.cumsum(times_D) - times_D
-    rows = np.arange(times_D.sum()) + np.repeat(first_D - before_D, times_D)
-    codes_M[order_M[rows]] = np.repeat(np.arange(1, len(distinct_D) + 1), times_D)
-    return codes_N + 1, codes_M[codes_M > 0]
+def longest_common(left_N: NDArray[np.uint64], right_M: NDArray[np.uint64]) -> int | None:
+    """Return the length of the longest common subsequence; None if it would take too long."""
+    if len(left_N) * len(right_M) < _WORTH_COMPILED:
+        from rapidfuzz.distance import LCSseq
+
+        numbers_N, numbers_M = _coded(left_N, right_M)
+        return int(LCSseq.similarity(_as_text(numbers_N), _as_text(numbers_M[numbers_M > 0])))
+    # imported here: only long texts are worth what importing it takes
+    from indexes.subsequence import code, longest
+
+    codes_N, codes_M = code(left_N, right_M)
+    codes_M = codes_M[codes_M > 0]
+    return None if len(left_N) * len(codes_M) > MOST_CELLS else int(longest(codes_N, codes_M))
 
 
 def _coded(

@@ -20,11 +20,9 @@ from stages.sources.places import AnySource, File, Layout, Sources, is_pattern, 
 from stages.sources.refused import RefusedError
 from stages.tables import FILES
 
-RUN_BYTES = 64 << 20
-"""Row groups of a Parquet file are read together up to this size, the size of a part."""
-
 RUN_ROWS = 2048
-"""And up to this many rows, so that a set of small images is spread over workers."""
+"""Row groups of a Parquet file are read together up to so many rows, and to the size of a part, so
+that a set of small images is spread over workers."""
 
 _IN_RUNS = ("parquet", "jsonl")
 
@@ -201,12 +199,13 @@ def _groups(file: File) -> list[_Run]:
             sizes = [(group.total_byte_size, group.num_rows) for group in groups]
     except RefusedError:
         return [_Run(0, 1, 0)]
+    full = file.columns.layout.part_bytes
     runs: list[_Run] = []
     rows = 0
     for number, (size, num_rows) in enumerate(sizes):
         rows += num_rows
         last = runs[-1] if runs else None
-        if last and last.size + size <= RUN_BYTES and rows <= RUN_ROWS:
+        if last and last.size + size <= full and rows <= RUN_ROWS:
             runs[-1] = _Run(last.first, last.num + 1, last.size + size)
         else:
             runs.append(_Run(number, 1, size))

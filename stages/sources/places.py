@@ -47,6 +47,9 @@ class Layout:
     sidecars: Mapping[str, str]
     """Ending of a file beside one of kind `folder` -> the field that it holds; empty: JSON."""
 
+    part_bytes: int
+    """Bytes from which on a part is full, of files as they lie there and of row groups unpacked."""
+
 
 class Columns(Protocol):
     """A dataclass with a name, or None, for each of our names; it knows its layout."""

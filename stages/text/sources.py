@@ -33,6 +33,9 @@ def _misfit(kind: Any) -> str:
     return "expected text"
 
 
+_PART_BYTES = 16 << 20
+"""Less than for images: files are often packed, and a corpus of some books is for all workers."""
+
 _WORKS = Layout(
     noun="text",
     endings={"folder": tuple(FORMATS), "jsonl": _LINES, "parquet": (".parquet",)},
@@ -46,6 +49,7 @@ _WORKS = Layout(
     },
     misfit=_misfit,
     sidecars={".json": ""},
+    part_bytes=_PART_BYTES,
 )
 
 _OUTPUTS = Layout(
@@ -67,6 +71,7 @@ _OUTPUTS = Layout(
     },
     misfit=_misfit,
     sidecars={},
+    part_bytes=_PART_BYTES,
 )
 
 

@@ -246,7 +246,7 @@ def list_numbers(folder: Path) -> list[SourcePart]:
     ]
     table = FILES.of_rows(rows)
     out = []
-    for start, stop in cuts(table):
+    for start, stop in cuts(table, 64 << 20):
         piece = table.slice(start, stop - start)
         digests = {name: column_digest(piece[name]) for name in piece.column_names}
         name = piece["path"][0].as_py().replace(".", "-")

@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -157,9 +158,10 @@ def test_row_groups_are_read_in_runs_of_bounded_size(
     runs = files(tmp_path)
     assert [(row["first"], row["count"]) for row in runs] == [(0, 3), (3, 3), (6, 3), (9, 1)]
     assert [row["place"] for row in runs] == [f"0:a.parquet@{n}" for n in (0, 3, 6, 9)]
-    monkeypatch.setattr(listing, "RUN_BYTES", runs[0]["size"] // 3 * 2)
-    assert {row["count"] for row in files(tmp_path)} == {2}
-    monkeypatch.setattr(listing, "RUN_BYTES", 1)
+    for full, count in ((runs[0]["size"] // 3 * 2, 2), (1, 1)):
+        small = replace(SourceColumns.layout, part_bytes=full)
+        monkeypatch.setattr(SourceColumns, "layout", small)
+        assert {row["count"] for row in files(tmp_path)} == {count}
     assert len(files(tmp_path)) == 10
 
 
