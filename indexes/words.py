@@ -10,6 +10,7 @@ Two kinds of raw text that look the same can still differ: what a single code po
 (one half, a square with a Japanese word in it) is one word, spelled out it may be several.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -31,7 +32,10 @@ _BLOCK = 2**17
 """Code points that are worked on at a time, so that the arrays stay in the cache."""
 
 _LONG = 2**15
-"""Code points of a block from which on the quick way is tried: short texts start sooner without."""
+"""Code points of a block from which on the quick way is tried: importing it takes a second."""
+
+_QUICK_WAY = "indexes.plain_words"
+"""Once a long text was met it is there, and then it is quicker for short ones too."""
 
 _LONGEST = 2**16
 """A word is cut there as if the text began anew, so memory is bounded whatever the text."""
@@ -85,6 +89,8 @@ def normal(word: str) -> str:
     >>> normal("Well-Kno\u00adwn"), normal("exam-\nple"), normal("\ufb01n\u00e9")
     ('wellknown', 'example', 'fine\u0301')
     """
+    if word.isascii() and word.isalnum():
+        return word.lower()
     return ch.ordered("".join(map(ch.kept, word)))
 
 
@@ -168,7 +174,8 @@ def _pieces(text: str) -> Iterator[_Found]:
 
 def _block(text: str) -> _Found:
     points_C = ch.points(text)
-    if len(points_C) >= _LONG and (plain := plain_words(points_C)):
+    quick = len(points_C) >= _LONG or _QUICK_WAY in sys.modules
+    if quick and (plain := plain_words(points_C)):
         return _Found(*plain)
     line = _without_ignored(_Line(points_C, kinds(points_C), None))
     starts_N, ends_N, marks_M = segment(line.kinds_C)

@@ -63,7 +63,7 @@ class Excerpt(Wording):
         super().__init__("".join(window.text for window in windows), lexicon, words)
         self._of_forms = lexicon
         self._all = words
-        self._all_ids_N: NDArray[np.int32] | None = None
+        self._found_ids_N = np.full(size, -1, np.int32)
         self._first_K = first_K.tolist()
         # what to add to a place in the excerpt for the place in the text
         self._more_K = (np.array([w.first - bounds[0] for w in windows]) - first_K).tolist()
@@ -77,12 +77,19 @@ class Excerpt(Wording):
 
     def ids(self, first: int, end: int) -> NDArray[np.int32]:
         """Return int32[W], the ids of words first..end-1, and note if one of them is a parting."""
-        if self._all_ids_N is None:
-            text, starts, ends = self.text, self._all.starts_N.tolist(), self._all.ends_N.tolist()
-            raws = [text[start:end] for start, end in zip(starts, ends, strict=True)]
-            self._all_ids_N = np.array(self._of_forms.ids(raws), np.int32)
         self._note(first, end)
-        return self._all_ids_N[first:end]
+        ids_W = self._found_ids_N[first:end]
+        missing = np.flatnonzero(ids_W < 0)
+        if len(missing):
+            starts, ends = (
+                places_N[first:end][missing].tolist()
+                for places_N in (self._all.starts_N, self._all.ends_N)
+            )
+            text = self.text
+            ids_W[missing] = self._of_forms.ids(
+                [text[start:end] for start, end in zip(starts, ends, strict=True)]
+            )
+        return ids_W
 
     def hashes(self, first: int, end: int) -> NDArray[np.uint64]:
         """Return uint64[W], the hashes of words first..end-1, and note if one is a parting."""

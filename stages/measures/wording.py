@@ -30,16 +30,11 @@ class Lexicon:
 
     def ids(self, raws: Sequence[str]) -> list[int]:
         """Return one id per word; equal ids mean equal normal forms."""
-        found = list(map(self._of_raw.get, raws))
-        return [
-            self._add(raw) if number is None else number
-            for raw, number in zip(raws, found, strict=True)
-        ]
-
-    def _add(self, raw: str) -> int:
-        found = self._of_form.setdefault(normal(raw), len(self._of_form))
-        self._of_raw[raw] = found
-        return found
+        of_raw, of_form = self._of_raw, self._of_form
+        for raw in raws:
+            if raw not in of_raw:
+                of_raw[raw] = of_form.setdefault(normal(raw), len(of_form))
+        return list(map(of_raw.__getitem__, raws))
 
 
 class Places(NamedTuple):
