@@ -13,6 +13,7 @@ Two kinds of raw text that look the same can still differ: what a single code po
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,11 +32,11 @@ SCHEME = "words-2"
 _BLOCK = 2**17
 """Code points that are worked on at a time, so that the arrays stay in the cache."""
 
-_LONG = 2**15
-"""Code points of a block from which on the quick way is tried: importing it takes a second."""
+_MANY = 2**21
+"""Code points to split at a time from which on the quick way is worth the second of its import."""
 
 _QUICK_WAY = "indexes.plain_words"
-"""Once a long text was met it is there, and then it is quicker for short ones too."""
+"""Once it is there it is quicker for short texts too."""
 
 _LONGEST = 2**16
 """A word is cut there as if the text began anew, so memory is bounded whatever the text."""
@@ -109,6 +110,8 @@ def split(texts: Sequence[str]) -> Words:
     >>> bool(words.hashes_N[0] == words.hashes_N[2])
     True
     """
+    if sum(map(len, texts)) >= _MANY:
+        import_module(_QUICK_WAY)
     found = [_block("")]
     counts: list[_Places] = [np.zeros(1, np.int64)]
     for batch in _batches(texts):
@@ -174,8 +177,7 @@ def _pieces(text: str) -> Iterator[_Found]:
 
 def _block(text: str) -> _Found:
     points_C = ch.points(text)
-    quick = len(points_C) >= _LONG or _QUICK_WAY in sys.modules
-    if quick and (plain := plain_words(points_C)):
+    if _QUICK_WAY in sys.modules and (plain := plain_words(points_C)):
         return _Found(*plain)
     line = _without_ignored(_Line(points_C, kinds(points_C), None))
     starts_N, ends_N, marks_M = segment(line.kinds_C)

@@ -1,5 +1,7 @@
 """The quick way through plain text says what the slow way says, or nothing."""
 
+import subprocess
+import sys
 from types import FunctionType
 
 import numpy as np
@@ -22,13 +24,13 @@ OTHER = "\u0301\u0345\u00bd\u4e00\u0e01\u00ad\U0001d400"
 
 def slowly(text: str, monkeypatch: pytest.MonkeyPatch) -> words.Words:
     with monkeypatch.context() as patched:
-        patched.setattr(words, "_LONG", 1 << 62)
+        patched.setattr(words, "_QUICK_WAY", "a module that nobody imported")
         return split([text])
 
 
 def quickly(text: str, monkeypatch: pytest.MonkeyPatch) -> words.Words:
     with monkeypatch.context() as patched:
-        patched.setattr(words, "_LONG", 0)
+        patched.setattr(words, "_MANY", 0)
         return split([text])
 
 
@@ -42,8 +44,11 @@ def same(one: words.Words, other: words.Words) -> bool:
 def test_plain_text_has_the_same_words(text: str) -> None:
     found = plain_words(ch.points(text))
     if found is not None:
-        slow = words._block(text)
-        assert [column.tolist() for column in found] == [column.tolist() for column in slow]
+        with pytest.MonkeyPatch.context() as patched:
+            slow = slowly(text, patched)
+        assert [column.tolist() for column in found] == [
+            column.tolist() for column in (slow.starts_N, slow.ends_N, slow.hashes_N)
+        ]
 
 
 @given(st.text(PLAIN + OTHER, max_size=40))
@@ -85,3 +90,12 @@ def test_what_cannot_be_kept_on_disk_is_compiled_all_the_same() -> None:
 
     nowhere = double.__code__.replace(co_filename="<no file>")
     assert compiled(FunctionType(nowhere, {}))(21) == 42
+
+
+def test_short_texts_do_not_pay_for_it() -> None:
+    asked = (
+        "import sys; from indexes.words import split; split(['a word'] * 9);"
+        " assert 'numba' not in sys.modules; split(['a word ' * 400_000]);"
+        " assert 'numba' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", asked], check=True)
