@@ -5,15 +5,15 @@ why this default; `palimpsest init` writes them into a new case as comments.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_type_hints
+from typing import Literal, cast
 
 import yaml
 
 from pipeline.cluster import ClusterConfig
 from pipeline.errors import CaseError
-from pipeline.identity import marked
+from pipeline.evidence.reviews import ReviewsConfig
 from pipeline.parse import parse, read_yaml
 from stages.images.adopt import AdoptConfig
 from stages.images.allocate import AllocateConfig
@@ -25,13 +25,14 @@ from stages.images.index_images import IndexImagesConfig
 from stages.images.index_pixels import IndexPixelsConfig
 from stages.images.losses import LossesConfig
 from stages.images.plant import PlantConfig
+from stages.images.plant_regions import PlantRegionsConfig
 from stages.images.prompts import PromptsConfig
 from stages.images.sample import SampleConfig
 from stages.images.scoring import ScoreConfig
 from stages.images.search import SearchConfig
 from stages.images.sources import IngestConfig
 from stages.images.triage import TriageConfig
-from stages.probing import ProbesConfig
+from stages.probing import ProbesConfig, RegionProbesConfig
 from stages.text.chance import ChanceConfig
 from stages.text.count import CountConfig
 from stages.text.gather import GatherConfig
@@ -50,6 +51,7 @@ from stages.verdicts.flag import FlagConfig
 from stages.verdicts.flag_regions import FlagRegionsConfig
 from stages.verdicts.judge_texts import JudgeTextsConfig
 from stages.verdicts.limits import LimitsConfig
+from stages.verdicts.measures import REGIONS, fewest
 from stages.verdicts.standing import AssessConfig
 from stages.verdicts.units import UnitsConfig
 
@@ -136,7 +138,8 @@ class Case:
     """When a match becomes a verdict."""
 
     blind: BlindConfig = field(default_factory=BlindConfig)
-    """Test of whether works and controls can be told apart without a model."""
+    """Test of whether works and controls can be told apart without a model, and the repair of
+    controls that can."""
 
     assess: AssessConfig = field(default_factory=AssessConfig)
     """How units are held against the controls; for images and texts."""
@@ -184,6 +187,9 @@ class Case:
     judge_texts: JudgeTextsConfig = field(default_factory=JudgeTextsConfig)
     """When a passage becomes a verdict."""
 
+    reviews: ReviewsConfig = field(default_factory=ReviewsConfig)
+    """What people decided on the findings; it enters bundles and changes no result."""
+
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     """Where it runs; changes no result."""
 
@@ -193,7 +199,8 @@ class Case:
         for name in ("train", "control", "suspect", *TEXT_SECTIONS):  # part of every id
             section = replace(getattr(self, name), dataset=name)
             object.__setattr__(self, name, section)
-        judged = replace(self.assess, setting=self.setting, design=self.allocate.design)
+        design, repair = self.allocate.design, self.blind.repair
+        judged = replace(self.assess, setting=self.setting, design=design, repair=repair)
         object.__setattr__(self, "assess", judged)
         object.__setattr__(self, "flag", replace(self.flag, design=self.allocate.design))
         texts = self.writers or any(getattr(self, name).sources for name in TEXT_SECTIONS)
@@ -209,6 +216,37 @@ class Case:
             config = PlantConfig(model=entry.model, height=entry.height, width=entry.width)
             first.setdefault(config, name)
         return {name: config for config, name in first.items()}
+
+    @property
+    def balance(self) -> BlindConfig | None:
+        """How units look to who never saw the model; no matter where a coin split the works."""
+        needless = self.setting == "randomised" and self.blind.repair == "none"
+        return None if needless else self.blind
+
+    @property
+    def probe_score(self) -> ScoreConfig | None:
+        """Which parts of works are planted and looked for: those whose verdicts the case asks."""
+        return self.score.only(REGIONS) if self.score and self.models else None
+
+    @property
+    def probe_regions(self) -> RegionProbesConfig | None:
+        """Of which works, and of how many images one copy of a layout is; None for no parts."""
+        if (score := self.probe_score) is None:
+            return None
+        least = max(self.flag.min_hits, *map(fewest, score.methods))
+        same = {"works": self.probes.works, "choice_seed": self.probes.choice_seed}
+        more = {"layout_seeds": least, "per_half": score.per_half}
+        return RegionProbesConfig(methods=score.methods, **same, **more)
+
+    @property
+    def plant_regions(self) -> Mapping[str, PlantRegionsConfig]:
+        """Through which models parts go: each model once; none for no parts."""
+        first: dict[str, PlantRegionsConfig] = {}
+        for name, entry in self.plant.items():
+            if self.probe_score and entry.model not in {one.model for one in first.values()}:
+                sides = {"height": entry.height, "width": entry.width}
+                first[name] = PlantRegionsConfig(model=entry.model, **sides)
+        return first
 
     @property
     def flag_regions(self) -> FlagRegionsConfig:
@@ -244,6 +282,7 @@ class Case:
             min_rate=self.assess.min_rate,
             prompts_per_unit=self.assess.prompts_per_unit,
             setting=self.setting,
+            repair=self.assess.repair,
         )
 
 
@@ -258,28 +297,3 @@ def load(path: Path) -> Case:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CaseError(f"{path}: cannot be read as a case: {error}") from error
     return cast("Case", parse(found, Case))
-
-
-def located(value: Any, folder: Path) -> Any:
-    """Return a config with every path made absolute.
-
-    A case keeps its paths as written, so that identities do not change when the folder moves; a
-    stage gets them absolute.
-
-    Args:
-        value: a frozen dataclass, or what its fields may hold.
-        folder: folder of the case file.
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        hints = get_type_hints(type(value), include_extras=True)
-        found = {}
-        for f in fields(value):
-            item = getattr(value, f.name)
-            at_path = marked(hints[f.name], "path") and item is not None
-            found[f.name] = str(folder / item) if at_path else located(item, folder)
-        return replace(value, **found)
-    if isinstance(value, tuple):
-        return tuple(located(item, folder) for item in value)
-    if isinstance(value, Mapping):
-        return {key: located(item, folder) for key, item in value.items()}
-    return value

@@ -9,12 +9,14 @@ import math
 import types
 import typing
 from collections.abc import Hashable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin
+from dataclasses import MISSING, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
 from pipeline.errors import CaseError
+from pipeline.identity import marked
 
 SHOWN_CHARACTERS = 60
 
@@ -176,3 +178,28 @@ def _shown(found: Any) -> str:
 
 def _join(at: str, key: Any) -> str:
     return f"{at}.{key}" if at else str(key)
+
+
+def located(value: Any, folder: Path) -> Any:
+    """Return a config with every path made absolute.
+
+    A case keeps its paths as written, so that identities do not change when the folder moves; a
+    stage gets them absolute.
+
+    Args:
+        value: a frozen dataclass, or what its fields may hold.
+        folder: folder of the case file.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        hints = get_type_hints(type(value), include_extras=True)
+        found = {}
+        for f in fields(value):
+            item = getattr(value, f.name)
+            at_path = marked(hints[f.name], "path") and item is not None
+            found[f.name] = str(folder / item) if at_path else located(item, folder)
+        return replace(value, **found)
+    if isinstance(value, tuple):
+        return tuple(located(item, folder) for item in value)
+    if isinstance(value, Mapping):
+        return {key: located(item, folder) for key, item in value.items()}
+    return value

@@ -50,7 +50,7 @@ def describe(flow: Iterable[Step]) -> str:
         roles = (*step.reads.values(), *step.uses.values())
         read = dict.fromkeys(name for names in roles for name in names)
         each = f", for each of `{step.each}`" if step.each else ""
-        lines.append(f"{step.run.name:13}-> {step.writes:19}from {', '.join(read)}{each}")
+        lines.append(f"{step.run.name:18}-> {step.writes:24}from {', '.join(read)}{each}")
     return "\n".join(lines)
 
 

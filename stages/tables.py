@@ -158,7 +158,8 @@ PROMPTS = Table(
             column(
                 "origin",
                 TEXT,
-                "duplicated, random, file, template, class, nothing; prefix, opening, free",
+                "duplicated, random, file, template, class, nothing; prefix, opening, free;"
+                " planted, planted_template, planted_partial",
             ),
         ]
     ),
@@ -562,7 +563,11 @@ BLIND = Table(
     key=("material",),
     schema=pa.schema(
         [
-            column("material", TEXT, "captions, pictures; prompts, texts"),
+            column(
+                "material",
+                TEXT,
+                "captions, pictures; prompts, texts; with what was repaired, if it was",
+            ),
             column("num_test", pa.int32(), "works or prompts of test units"),
             column("num_control", pa.int32(), "works or prompts of control units"),
             column(
@@ -574,8 +579,28 @@ BLIND = Table(
             column("low", pa.float64(), "95 % lower limit, over units", null=UNTOLD),
             column("high", pa.float64(), "95 % upper limit, over units", null=UNTOLD),
             column(
-                "judgement", TEXT, "calibrated, warning, not calibrated; or why it was not tested"
+                "judgement",
+                TEXT,
+                "calibrated, warning, not calibrated; or why it was not tested, or that a repair"
+                " came after it",
             ),
+        ]
+    ),
+)
+
+BALANCE = Table(
+    name="balance",
+    grain="one unit, how it looks to who never saw the model, and how its controls were repaired",
+    key=("unit_id",),
+    schema=pa.schema(
+        [
+            column("unit_id", TEXT, "smallest work_id of the unit", unit="hex"),
+            column("label", TEXT, "`test` or `control`"),
+            column("look", pa.float64(), "log-odds of being a test unit, its own label unseen"),
+            column("repair", TEXT, "`none`, `rematch`, `strata`, `weighted`"),
+            column("kept", pa.bool_(), "false if re-matching left it out"),
+            column("stratum", pa.int32(), "held against the controls of it alone", unit="0.."),
+            column("weight", pa.float64(), "what it counts; controls have a mean of 1"),
         ]
     ),
 )
@@ -610,19 +635,21 @@ ASSESSMENTS = Table(
             column(
                 "p",
                 pa.float64(),
-                "conformal p-value (1 + r) / (m + 1)",
+                "conformal p-value (1 + r) / (m + 1); of weights where controls are weighted",
                 null="not a test unit, or excluded",
             ),
             column(
                 "p_bound",
                 pa.float64(),
-                "95 % limit, for these controls, of the share of unrelated works that lie as close",
+                "95 % limit, for these controls, of the share of unrelated works that lie as close;"
+                " 1 where they cannot say",
                 null="not a test unit, or excluded",
             ),
             column(
                 "q",
                 pa.float64(),
-                "smallest false discovery rate of a list that holds this unit (Benjamini-Hochberg)",
+                "smallest false discovery rate of a list that holds this unit (Benjamini-Hochberg);"
+                " with weighted controls the level of the list that it is on, or 1",
                 null="not a test unit, excluded, or the method is secondary",
             ),
             column(
@@ -638,7 +665,8 @@ ASSESSMENTS = Table(
 
 COPIES = Table(
     name="copies",
-    grain="one copy of a known work that was planted, and whether the run's own rule found it",
+    grain="one copy of a known work that was planted, and whether the run's own rule found it; of a"
+    " layout, which several images share, these images",
     key=("model_id", "method", "work_id", "edit"),
     schema=pa.schema(
         [
@@ -647,7 +675,7 @@ COPIES = Table(
             WORK_ID,
             HALF,
             column("edit", TEXT, "what was done to the copy"),
-            column("made_id", TEXT, "the copy", null="it could not be made, or is a text"),
+            column("made_id", TEXT, "the copy", null="it was not made or compared, or is a text"),
             column("score", pa.float32(), "how close it lies to its own work", null="not compared"),
             column("hit", pa.bool_(), "true if it would count as one that came back"),
         ]

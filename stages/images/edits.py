@@ -53,7 +53,8 @@ def _shifted(rgb_HWC: Rgb, _: int) -> Rgb:
     return values_HWC.round().clip(0, 255).astype(np.uint8)
 
 
-def _noisy(rgb_HWC: Rgb, seed: int) -> Rgb:
+def noisy(rgb_HWC: Rgb, seed: int) -> Rgb:
+    """Return a picture with a little noise, the same for the same seed."""
     noise_HWC = np.random.default_rng(seed).normal(0, _NOISE, rgb_HWC.shape)
     return (rgb_HWC + noise_HWC).round().clip(0, 255).astype(np.uint8)
 
@@ -63,7 +64,7 @@ _OF_PIXELS: Mapping[str, Callable[[Rgb, int], Rgb]] = {
     "middle 75 % of each side": _crop(0.75),
     "half size and back": _halved,
     "more contrast and brightness": _shifted,
-    "a little noise": _noisy,
+    "a little noise": noisy,
 }
 _JPEG = f"JPEG of quality {_QUALITY}"
 
@@ -94,19 +95,20 @@ def edited(
     if name == ROUND_TRIP and round_trip is None:
         return None
     whole = decode(data, max_pixels=MAX_PIXELS_EVER)
-    rgb_HWC = _at_most(whole.rgb_HWC)
+    rgb_HWC = at_most(whole.rgb_HWC)
     if name == UNCHANGED and rgb_HWC is whole.rgb_HWC:
-        return _file(data, whole.format, rgb_HWC)
+        return file_of(data, whole.format, rgb_HWC)
     if name == _JPEG:
-        return _file(_as_jpeg(rgb_HWC), "jpeg", rgb_HWC)
+        return file_of(_as_jpeg(rgb_HWC), "jpeg", rgb_HWC)
     if name == ROUND_TRIP and round_trip is not None:
         rgb_HWC = round_trip(rgb_HWC)
     elif name != UNCHANGED:
         rgb_HWC = np.ascontiguousarray(_OF_PIXELS[name](rgb_HWC, seed))
-    return _file(encode_png(rgb_HWC), "png", rgb_HWC)
+    return file_of(encode_png(rgb_HWC), "png", rgb_HWC)
 
 
-def _at_most(rgb_HWC: Rgb) -> Rgb:
+def at_most(rgb_HWC: Rgb) -> Rgb:
+    """Return a picture taken down to `MOST_SIDE`; itself if it is no larger."""
     height, width = rgb_HWC.shape[:2]
     scale = MOST_SIDE / max(height, width)
     if scale >= 1:
@@ -121,7 +123,8 @@ def _as_jpeg(rgb_HWC: Rgb) -> bytes:
     return out.getvalue()
 
 
-def _file(data: bytes, name: str, rgb_HWC: Rgb) -> dict[str, Any]:
+def file_of(data: bytes, name: str, rgb_HWC: Rgb) -> dict[str, Any]:
+    """Return what GENERATIONS says of a file: sha256, format, width, height and bytes."""
     height, width = rgb_HWC.shape[:2]
     digest = sha256(data).hexdigest()
     return {"sha256": digest, "format": name, "width": width, "height": height, "bytes": data}

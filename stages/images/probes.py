@@ -5,20 +5,14 @@ lost here too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from stages.contract import FoldStage, Kit, Out, columns
+from stages.images.copied import asked, copied
 from stages.images.edits import EDITS
-from stages.probing import ProbesConfig, drawn
-from stages.prompt_ids import prompt_id_of
-from stages.seeds import seed_of
+from stages.probing import PLANTED, ProbesConfig
 from stages.tables import PROMPTS, WORKS
-
-_PER_BLOCK = 8
-"""Works whose copies are made and measured together."""
 
 
 def probes(
@@ -39,30 +33,13 @@ def probes(
     Source: statistics of a verdict, section 7.
     """
     del kit
-    halves: dict[str, str] = {}
-    for batch in inputs["works"]:
-        for row in batch.filter(pc.invert(batch["mixed"])).to_pylist():
-            halves[row["work_id"]] = row["half"]
+    seed = config.choice_seed
     rows = [
-        {"work_id": work_id, "half": halves[work_id], "block": place // _PER_BLOCK}
-        | _asked(work_id, edit, config.choice_seed)
-        for place, work_id in enumerate(drawn(halves, config.works, config.choice_seed))
+        work | asked(work["work_id"], edit, seed) | {"origin": PLANTED}
+        for work in copied(inputs["works"], config.works, seed)
         for edit in EDITS
     ]
     yield Out(PROMPTS.of_rows(rows))
-
-
-def _asked(work_id: str, edit: str, seed: int) -> dict[str, Any]:
-    # no model is given a caption and a context both, so no prompt of a model has such an id
-    prompt_id = prompt_id_of(text=edit, context=work_id)
-    return {
-        "prompt_id": prompt_id,
-        "sample": 0,
-        "phase": "confirmation",
-        "seed": seed_of(seed, prompt_id, 0),
-        "text": edit,
-        "origin": "planted",
-    }
 
 
 STAGE = FoldStage(

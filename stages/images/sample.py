@@ -111,7 +111,7 @@ def sample(inputs: Mapping[str, pa.Table], tools: SampleTools) -> Out:
     made = tools.sampler.draw([_ask(tools.sampler, prompt) for prompt in prompts])
     rows, rejected = [], []
     for place, prompt in enumerate(prompts):
-        image_id = _image_id(tools, prompt)
+        image_id = image_id_of(tools.model_id, tools.settings, prompt)
         if made.finite_B[place]:
             rows.append(_row(made, place) | _origin(tools, prompt) | {"image_id": image_id})
         else:
@@ -129,9 +129,16 @@ def _ask(sampler: Sampler, prompt: Mapping[str, Any]) -> Ask:
     return Ask(prompt["seed"], prompt["text"], prompt["class_label"])
 
 
-def _image_id(tools: SampleTools, prompt: Mapping[str, Any]) -> str:
+def image_id_of(model_id: str, settings: Mapping[str, Any], prompt: Mapping[str, Any]) -> str:
+    """Return the id of a generation.
+
+    Args:
+        model_id: digest of the model's files.
+        settings: every knob of `SampleConfig` but the model.
+        prompt: prompt_id, sample and seed of PROMPTS.
+    """
     asked = {name: prompt[name] for name in ("prompt_id", "sample", "seed")}
-    place = {"model_id": tools.model_id, "settings": tools.settings, **asked}
+    place = {"model_id": model_id, "settings": settings, **asked}
     return sha256(json.dumps(place, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -23,6 +23,7 @@ from stages.methods.template import TemplateRule
 from stages.models.descriptor import open_alone
 from stages.models.files import model_digest, resolve
 from stages.pixels import MAX_PIXELS_EVER, DecodeError, decode
+from stages.probing import wanted_by
 from stages.tables import GENERATIONS, IMAGES, MATCHES, PROMPTS, SCORES
 
 
@@ -67,17 +68,19 @@ def score(inputs: Mapping[str, pa.Table], tools: ScoreTools) -> Out:
 
     Args:
         inputs: `images` GENERATIONS, `matches` MATCHES and `prompts` PROMPTS of whole prompts.
-        tools: what methods are given.
+        tools: what methods are given. What was planted for one method is given to that one alone.
 
     Returns:
         SCORES by model, prompt and phase, methods in the order of the case. Rejected are
         generations that do not decode.
     """
     rejected: list[Rejected] = []
+    wanted = {row["prompt_id"]: wanted_by(row["origin"]) for row in inputs["prompts"].to_pylist()}
     rows = [
         row
         for group in _groups(inputs, rejected)
         for name in tools.config.methods
+        if wanted.get(group.prompt_id, "") in {"", name}
         for row in _scored(name, group, tools)
     ]
     return Out(SCORES.of_rows(rows), rejected)
@@ -128,7 +131,7 @@ STAGE = MapStage(
     reads={
         "images": columns("image_id model_id prompt_id sample phase bytes", GENERATIONS),
         "matches": columns("made_id work_id half neighbor_id similarity l2", MATCHES),
-        "prompts": columns("prompt_id work_id half", PROMPTS),
+        "prompts": columns("prompt_id work_id half origin", PROMPTS),
     },
     writes=SCORES,
     config=ScoreConfig,

@@ -1,6 +1,7 @@
 """Scoring: which methods a case asks for, and what each of them can be given here."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from stages.methods.pipelines import pipeline_of
 from stages.methods.table import METHODS, Method
@@ -69,6 +70,11 @@ class ScoreConfig:
         for field in ("num_others", "per_half"):
             if (found := getattr(self, field)) < 1:
                 raise ValueError(f"score.{field}: expected 1 or more, got {found}")
+
+    def only(self, names: Collection[str]) -> "ScoreConfig | None":
+        """Return the same for some of its methods that need no descriptor; None if it has none."""
+        kept = tuple(name for name in self.methods if name in names)
+        return replace(self, methods=kept, descriptor=None) if kept else None
 
 
 def scorable(method: Method) -> bool:

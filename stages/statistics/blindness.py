@@ -44,6 +44,16 @@ class Sides(NamedTuple):
     """Units alike share a group: never on both sides of a fold, and resampled together."""
 
 
+class Balance(NamedTuple):
+    """How units are compared once their controls were repaired."""
+
+    stratum_N: ArrayLike
+    """Units are compared inside their own stratum; one number for all without strata."""
+
+    weight_N: ArrayLike
+    """What a control unit counts; of test units it is not used."""
+
+
 def blind_auc(material: Material, sides: Sides, seed: int) -> Auc:
     """Return how well a classifier that never saw the model tells test from control units.
 
@@ -121,7 +131,7 @@ def folds(sides: Sides, seed: int) -> NDArray[np.int64]:
     return fold_G[group_N]
 
 
-def auc(scores_N: ArrayLike, sides: Sides, seed: int) -> Auc:
+def auc(scores_N: ArrayLike, sides: Sides, seed: int, balance: Balance | None = None) -> Auc:
     """Return the area under the curve, with the interval of a bootstrap over groups.
 
     The chance that a test unit scores above a control unit, ties counted half.
@@ -130,16 +140,22 @@ def auc(scores_N: ArrayLike, sides: Sides, seed: int) -> Auc:
         scores_N: larger is more like a test unit.
         sides: labels and groups.
         seed: of the resamples.
+        balance: strata inside which units are compared, and weights of the controls; none compares
+            all with all. Strata count by their test units, and not at all without a control.
 
     Raises:
-        ValueError: no units, NaN, lengths differ, or no unit of one label.
+        ValueError: no units, NaN, lengths differ, no unit of one label, or none of both labels in
+            any stratum.
 
     Source: Hanley and McNeil 1982; percentile bootstrap over groups, Efron and Tibshirani 1993.
 
     >>> auc([3, 2, 2, 1], Sides([1, 1, 0, 0], [0, 1, 2, 3]), 0).value
     0.875
+    >>> sides = Sides([1, 1, 0, 0], [0, 1, 2, 3])
+    >>> auc([9, 1, 8, 2], sides, 0, Balance([0, 1, 0, 1], np.ones(4))).value
+    0.5
     """
-    return _interval(_resampled(numbers(scores_N, "scores"), sides, seed))
+    return _interval(_resampled(numbers(scores_N, "scores"), sides, seed, balance))
 
 
 def paired_difference(one_N: ArrayLike, other_N: ArrayLike, sides: Sides, seed: int) -> Auc:
@@ -203,18 +219,37 @@ def _classifier(material: Material) -> tuple[Letters | Traits, int]:
     return Letters(material), len(material)
 
 
-def _resampled(scores_N: NDArray[np.float64], sides: Sides, seed: int) -> NDArray[np.float64]:
+def _resampled(
+    scores_N: NDArray[np.float64], sides: Sides, seed: int, balance: Balance | None = None
+) -> NDArray[np.float64]:
     """Return areas, first of all units once each, then of groups drawn within their label."""
-    is_test_N = labels(sides.is_test_N, len(scores_N), "is_test")
-    group_N = np.unique(aligned(sides.group_N, len(scores_N), "groups"), return_inverse=True)[1]
+    num = len(scores_N)
+    is_test_N = labels(sides.is_test_N, num, "is_test")
+    group_N = np.unique(aligned(sides.group_N, num, "groups"), return_inverse=True)[1]
     if not is_test_N.any() or is_test_N.all():
         raise ValueError("is_test: expected units of both labels")
-    order_N = np.argsort(scores_N, kind="stable")
-    ordered = (scores_N[order_N], is_test_N[order_N])
+    balance = balance or Balance(np.zeros(num), np.ones(num))
+    stratum_N = aligned(balance.stratum_N, num, "strata")
+    weight_N = np.where(is_test_N, 1.0, numbers(balance.weight_N, "weights"))
     drawn_BG = _drawn(is_test_N, group_N, seed)
-    # in pieces: resamples times units would not fit for large sets
-    pieces = (drawn_BG[at : at + _CHUNK] for at in range(0, len(drawn_BG), _CHUNK))
-    return np.concatenate([_areas(*ordered, piece[:, group_N[order_N]]) for piece in pieces])
+    area_B, tests_B = np.zeros((2, len(drawn_BG)))
+    for stratum in np.unique(stratum_N):
+        order_N = np.argsort(scores_N, kind="stable")
+        order_N = order_N[stratum_N[order_N] == stratum]
+        if not is_test_N[order_N].any() or is_test_N[order_N].all():
+            continue
+        ordered = (scores_N[order_N], is_test_N[order_N])
+        # in pieces: resamples times units would not fit for large sets
+        for at in range(0, len(drawn_BG), _CHUNK):
+            here = slice(at, at + _CHUNK)
+            weights_BN = drawn_BG[here, group_N[order_N]] * weight_N[order_N]
+            piece_B, count_B = _areas(*ordered, weights_BN)
+            area_B[here] += piece_B * count_B
+            tests_B[here] += count_B
+    if not tests_B[0]:
+        raise ValueError("strata: no stratum holds units of both labels")
+    # a resample may lack them where strata are small
+    return np.asarray(area_B[tests_B > 0] / tests_B[tests_B > 0])
 
 
 def _drawn(is_test_N: NDArray[np.bool_], group_N: NDArray[np.intp], seed: int) -> NDArray[np.int64]:
@@ -233,15 +268,21 @@ def _drawn(is_test_N: NDArray[np.bool_], group_N: NDArray[np.intp], seed: int) -
 
 
 def _areas(
-    scores_N: NDArray[np.float64], is_test_N: NDArray[np.bool_], weights_BN: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return, for each row of weights, the weighted chance that test scores above control."""
+    scores_N: NDArray[np.float64], is_test_N: NDArray[np.bool_], weights_BN: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return, for each row of weights, the weighted chance that test scores above control.
+
+    Beside it stands the number of test units, 0 where no control was drawn.
+    """
     starts_S = np.unique(scores_N, return_index=True)[1]
     tests_BS = np.add.reduceat(weights_BN * is_test_N, starts_S, axis=1)
     others_BS = np.add.reduceat(weights_BN * ~is_test_N, starts_S, axis=1)
     below_BS = np.cumsum(others_BS, axis=1) - others_BS / 2
-    area_B = (tests_BS * below_BS).sum(axis=1)
-    return np.asarray(area_B / (tests_BS.sum(axis=1) * others_BS.sum(axis=1)))
+    tests_B, others_B = tests_BS.sum(axis=1), others_BS.sum(axis=1)
+    pairs_B = tests_B * others_B
+    won_B = (tests_BS * below_BS).sum(axis=1)
+    area_B = np.divide(won_B, pairs_B, out=np.zeros_like(won_B), where=pairs_B > 0)
+    return area_B, np.where(pairs_B > 0, tests_B, 0.0)
 
 
 def _interval(value_B: NDArray[np.float64]) -> Auc:

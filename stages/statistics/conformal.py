@@ -134,28 +134,30 @@ def worst_case_p(r: int, m: int, gamma: float) -> float:
     return gamma * (1 + r) / (gamma * (1 + r) + m - r)
 
 
-def gamma_star(r: int, m: int, cutoff: float) -> float:
+def gamma_star(p: float, cutoff: float) -> float:
     """Return Gamma*, the largest gamma whose `worst_case_p` is still at or below the cut-off.
 
-    t (m - r) / ((1 - t) (1 + r)); below 1 if the p-value itself is above the cut-off.
+    t (1 - p) / ((1 - t) p), which is t (m - r) / ((1 - t) (1 + r)); below 1 if the p-value itself
+    is above the cut-off. The odds of a weighted p-value are the weight of what scores as high over
+    the weight of what scores lower, so that weights wrong by a factor gamma change them by as much.
 
     Args:
-        r: controls that score at least as high, 0..m.
-        m: number of controls.
+        p: conformal p-value of the unit, weighted or not, in (0, 1].
         cutoff: t, the cut-off of the run (`discovery.bh_cutoff`), in [0, 1).
 
     Raises:
-        ValueError: no controls, r outside 0..m, or a cut-off outside [0, 1).
+        ValueError: p or the cut-off out of range.
 
     Source: statistics of a verdict, section 4.4.
 
-    >>> round(gamma_star(0, 999, 0.005), 1)
+    >>> round(gamma_star(1 / 1000, 0.005), 1)
     5.0
     """
-    part(r, count(m, "m", least=1), "r")
+    if not 0 < p <= 1:
+        raise ValueError(f"p: expected a number in (0, 1], got {p}")
     if not 0 <= cutoff < 1:
         raise ValueError(f"cutoff: expected a number in [0, 1), got {cutoff}")
-    return cutoff * (m - r) / ((1 - cutoff) * (1 + r))
+    return cutoff * (1 - p) / ((1 - cutoff) * p)
 
 
 def excess_p(num_small: int, num_nulls: int, j: int, m: int) -> float:

@@ -3,102 +3,17 @@
 Dimension key: N rows (a caption of a work), U units, M best works of units, several if they tie.
 
 Rows of one unit are not independent, so that error rates over rows are not what they say. All of
-this is blind to the label (test or control), which only removes units that have both.
+this is blind to the label (test or control); `stages.verdicts.units` takes out units with both.
 """
 
 from collections import Counter
 from hashlib import blake2b
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from indexes.union import Union
-from stages.statistics.checked import aligned, count, labels
-
-
-class Rows(NamedTuple):
-    """Captions of works, test and control together."""
-
-    id_N: ArrayLike
-    """Name of the row, str[N], each once."""
-
-    prompt_N: ArrayLike
-    """Cluster of near-duplicate prompts, over both labels; any name or number."""
-
-    work_N: ArrayLike
-    """Cluster of near-duplicate works, over both labels; any name or number."""
-
-    is_test_N: ArrayLike
-    """bool[N], true for a test row, false for a control row."""
-
-
-class Units(NamedTuple):
-    """What is tested, one label each."""
-
-    unit_N: NDArray[np.int64]
-    """Unit of each row, 0..U-1; -1 for rows of units with both labels, which are removed."""
-
-    row_U: NDArray[np.int64]
-    """Row whose prompt is registered for the unit: the smallest rank."""
-
-    is_test_U: NDArray[np.bool_]
-    """Whether it is a test unit."""
-
-    rank_U: NDArray[np.uint64]
-    """Committed random rank of that row."""
-
-    mixed_units: int
-    """Units removed because they have both labels."""
-
-    mixed_rows: int
-    """Rows of those."""
-
-
-def units(rows: Rows, key: bytes) -> Units:
-    """Form units, remove those with both labels, choose one registered prompt for each.
-
-    Args:
-        rows: test and control material together.
-        key: of the committed random choice, 1 to 64 bytes.
-
-    Returns:
-        Units in the order of their first row.
-
-    Raises:
-        ValueError: no rows, columns of different lengths, an id twice, a key of another length,
-            or no test or no control unit left, as when one cluster holds everything.
-
-    Source: statistics of a verdict, section 2.
-
-    >>> rows = Rows(["a", "b", "c", "d"], [0, 0, 1, 2], [7, 8, 8, 9], [1, 1, 1, 0])
-    >>> units(rows, b"coin").unit_N.tolist()
-    [0, 0, 0, 1]
-    """
-    rank_N = ranks(rows.id_N, key)
-    first_N = merge(rows.prompt_N, rows.work_N)
-    is_test_N = labels(rows.is_test_N, len(first_N), "is_test")
-    aligned(rows.id_N, len(first_N), "ids")
-    first_V, component_N = np.unique(first_N, return_inverse=True)
-    size_V = np.bincount(component_N)
-    tests_V = np.bincount(component_N, weights=is_test_N)
-    is_mixed_V = (tests_V > 0) & (tests_V < size_V)
-    number_V = np.where(is_mixed_V, -1, np.cumsum(~is_mixed_V) - 1)
-    unit_N = number_V[component_N].astype(np.int64)
-    is_test_U = tests_V[~is_mixed_V] > 0
-    if not is_test_U.any() or is_test_U.all():
-        raise ValueError(
-            f"units: {len(first_N)} rows form {len(first_V)} units, {int(is_mixed_V.sum())} of "
-            f"them with test and control rows, which leaves {int(is_test_U.sum())} test and "
-            f"{int((~is_test_U).sum())} control units; expected some of each: cluster less "
-            "coarsely, or add controls"
-        )
-    order_N = np.lexsort((rank_N, unit_N))
-    order_N = order_N[unit_N[order_N] >= 0]
-    row_U = order_N[np.unique(unit_N[order_N], return_index=True)[1]]
-    mixed_rows = int(np.count_nonzero(unit_N < 0))
-    mixed_units = int(np.count_nonzero(is_mixed_V))
-    return Units(unit_N, row_U, is_test_U, rank_N[row_U], mixed_units, mixed_rows)
+from stages.statistics.checked import aligned, count
 
 
 def merge(prompt_N: ArrayLike, work_N: ArrayLike) -> NDArray[np.int64]:

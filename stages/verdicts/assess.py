@@ -6,12 +6,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.contract import FoldStage, Kit, Out, columns
-from stages.tables import ASSESSMENTS, GENERATIONS, MATCHES, SCORES, UNITS
+from stages.tables import ASSESSMENTS, BALANCE, GENERATIONS, MATCHES, SCORES, UNITS
+from stages.verdicts.blindfold import PLACES, places
 from stages.verdicts.measures import measure_of
 from stages.verdicts.standing import (
     PLACE,
     AssessConfig,
     Close,
+    Level,
     Measure,
     Roll,
     Row,
@@ -39,7 +41,8 @@ def assess(
     """Yield how each unit stands against the control units, by every measure.
 
     Args:
-        inputs: `units` UNITS, `made` GENERATIONS, `matches` MATCHES, `scores` SCORES.
+        inputs: `units` UNITS, `made` GENERATIONS, `matches` MATCHES, `scores` SCORES,
+            `balance` BALANCE.
         config: the level.
         kit: not used.
 
@@ -60,7 +63,7 @@ def assess(
         if row["score"] is not None:
             keep(closest, asked[row["method"]], unit, Close.of(row, row["score"]))
     measures = [*COLUMNS.values(), *(asked[name] for name in sorted(asked))]
-    rows = standing(roll, counts, closest, measures, config)
+    rows = standing(roll, counts, closest, measures, Level(config, places(inputs["balance"])))
     yield Out(ASSESSMENTS.of_rows(list(rows)))
 
 
@@ -90,6 +93,7 @@ STAGE = FoldStage(
         "made": columns("model_id prompt_id phase", GENERATIONS),
         "matches": columns(" ".join(PLACE) + " phase " + " ".join(COLUMNS), MATCHES),
         "scores": columns(" ".join(PLACE) + " phase method score", SCORES),
+        "balance": columns(" ".join(PLACES), BALANCE),
     },
     writes=ASSESSMENTS,
     config=AssessConfig,

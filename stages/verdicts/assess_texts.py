@@ -7,12 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stages.contract import FoldStage, Kit, Out, columns
-from stages.tables import ASSESSMENTS, MATCHES, OUTPUTS, SPANS, UNITS
+from stages.tables import ASSESSMENTS, BALANCE, MATCHES, OUTPUTS, SPANS, UNITS
+from stages.verdicts.blindfold import PLACES, places
 from stages.verdicts.excuses import KINDS, Excuses, score_of
 from stages.verdicts.standing import (
     PLACE,
     AssessConfig,
     Close,
+    Level,
     Measure,
     Roll,
     confirmations,
@@ -36,7 +38,8 @@ def assess_texts(
     """Yield how each unit stands against the control units, by runs and by near-verbatim blocks.
 
     Args:
-        inputs: `units` UNITS, `made` OUTPUTS, `matches` MATCHES of texts, `spans` SPANS.
+        inputs: `units` UNITS, `made` OUTPUTS, `matches` MATCHES of texts, `spans` SPANS,
+            `balance` BALANCE.
         config: the level.
         kit: not used.
 
@@ -60,7 +63,8 @@ def assess_texts(
                     keep(closest, measure, unit, Close.of(row, float(score)))
     # only images are made in rounds
     fixed = replace(config, design="fixed")
-    rows = standing(roll, counts, closest, list(MEASURES.values()), fixed)
+    level = Level(fixed, places(inputs["balance"]))
+    rows = standing(roll, counts, closest, list(MEASURES.values()), level)
     yield Out(ASSESSMENTS.of_rows(list(rows)))
 
 
@@ -79,6 +83,7 @@ STAGE = FoldStage(
         "made": columns("model_id prompt_id phase", OUTPUTS),
         "matches": columns(" ".join(PLACE) + " phase run_words near_block_words tags", MATCHES),
         "spans": columns(" ".join(_SPANS), SPANS),
+        "balance": columns(" ".join(PLACES), BALANCE),
     },
     writes=ASSESSMENTS,
     config=AssessConfig,

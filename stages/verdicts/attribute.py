@@ -25,7 +25,10 @@ def attribute(
         most hits, then the closest score.
     """
     del kit
-    yield from credit(inputs["findings"], inputs["works"], inputs["images"], level=config.q)
+    families = config.repair != "weighted"
+    yield from credit(
+        inputs["findings"], inputs["works"], inputs["images"], level=config.q, families=families
+    )
 
 
 STAGE = FoldStage(

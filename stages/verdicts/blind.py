@@ -9,38 +9,47 @@ from numpy.typing import NDArray
 from stages.columns import blobs
 from stages.contract import FoldStage, Kit, Out, columns
 from stages.pixels import MAX_PIXELS_EVER, DecodeError, decode
-from stages.tables import BLIND, IMAGES, PROMPTS, UNITS
-from stages.verdicts.blindfold import BlindConfig, Seat, asked, seats, told_apart
+from stages.tables import BALANCE, BLIND, IMAGES, PROMPTS, UNITS
+from stages.verdicts.blindfold import PLACES, BlindConfig, Seat, asked, places, seats, told_apart
 
 _READ_TOGETHER = 64
 """Pictures in memory at a time."""
+
+_NUM_TRAITS = 7
 
 
 def blind(inputs: Mapping[str, Iterable[pa.Table]], config: BlindConfig, kit: Kit) -> Iterator[Out]:
     """Yield how well captions and pictures tell the labels, without any model.
 
     Args:
-        inputs: `units` UNITS, `prompts` PROMPTS.
-        config: the seed.
+        inputs: `units` UNITS, `prompts` PROMPTS, `balance` BALANCE.
+        config: seed and repair.
         kit: dataset `images`, IMAGES of both halves.
 
     Yields:
         BLIND: `captions`, runs of characters of the prompts; `pictures`, size, file size, entropy,
         total variation, brightness and saturation of the works. Copies are no trait: how often a
-        work stands in the training set is what its score is to show.
+        work stands in the training set is what its score is to show. After a repair each is tested
+        once more.
     """
+    placed = places(inputs["balance"])
     seated = seats(inputs["units"])
     said, owners = asked(inputs["prompts"], seated)
-    shown, traits_NF = _pictures(seated, kit)
+    traits_NF, shown = pictures(seated, kit)
     rows = [
-        told_apart("captions", said, owners, config),
-        told_apart("pictures", traits_NF, shown, config),
+        *told_apart("captions", said, owners, config, placed),
+        *told_apart("pictures", traits_NF, shown, config, placed),
     ]
     yield Out(BLIND.of_rows(rows))
 
 
-def _pictures(seated: Sequence[Seat], kit: Kit) -> tuple[list[Seat], NDArray[np.float64]]:
-    """Return the works whose picture can be decoded, and float64[N, F] of their traits."""
+def pictures(seated: Sequence[Seat], kit: Kit) -> tuple[NDArray[np.float64], list[Seat]]:
+    """Return float64[N, F] of the traits of works, and those whose picture can be decoded.
+
+    Args:
+        seated: works of the units.
+        kit: dataset `images`, IMAGES of both halves.
+    """
     shown: list[Seat] = []
     traits: list[list[float]] = []
     for start in range(0, len(seated), _READ_TOGETHER):
@@ -54,7 +63,7 @@ def _pictures(seated: Sequence[Seat], kit: Kit) -> tuple[list[Seat], NDArray[np.
                 continue
             shown.append(seat)
             traits.append(_traits(rgb_HWC, len(data)))
-    return shown, np.array(traits, np.float64).reshape(len(shown), -1)
+    return np.array(traits, np.float64).reshape(len(shown), _NUM_TRAITS), shown
 
 
 def _traits(rgb_HWC: NDArray[np.uint8], size: int) -> list[float]:
@@ -80,6 +89,7 @@ STAGE = FoldStage(
     reads={
         "units": columns("work_id unit_id label prompt_ids", UNITS),
         "prompts": columns("prompt_id text", PROMPTS),
+        "balance": columns(" ".join(PLACES), BALANCE),
     },
     writes=BLIND,
     config=BlindConfig,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from stages.columns import texts
 from stages.contract import FoldStage, Kit, Out, columns
-from stages.tables import BLIND, PROMPTS, TEXTS, UNITS
-from stages.verdicts.blindfold import BlindConfig, Seat, asked, seats, told_apart
+from stages.tables import BALANCE, BLIND, PROMPTS, TEXTS, UNITS
+from stages.verdicts.blindfold import PLACES, BlindConfig, Seat, asked, places, seats, told_apart
 
 _READ_TOGETHER = 16
 """Texts in memory at a time."""
@@ -24,24 +24,32 @@ def blind_texts(
     """Yield how well prompts and traits of the texts tell the labels, without any model.
 
     Args:
-        inputs: `units` UNITS, `prompts` PROMPTS.
-        config: the seed.
+        inputs: `units` UNITS, `prompts` PROMPTS, `balance` BALANCE.
+        config: seed and repair.
         kit: dataset `texts`, TEXTS of both halves.
 
     Yields:
         BLIND: `prompts`, runs of characters of what the model is given; `texts`, number of
         words, and what the first piece is made of: spaces, letters, capitals, digits, line breaks.
+        After a repair each is tested once more.
     """
+    placed = places(inputs["balance"])
     seated = seats(inputs["units"])
     said, owners = asked(inputs["prompts"], seated)
     rows = [
-        told_apart("prompts", said, owners, config),
-        told_apart("texts", _traits(seated, kit), seated, config),
+        *told_apart("prompts", said, owners, config, placed),
+        *told_apart("texts", traits(seated, kit), seated, config, placed),
     ]
     yield Out(BLIND.of_rows(rows))
 
 
-def _traits(seated: Sequence[Seat], kit: Kit) -> NDArray[np.float64]:
+def traits(seated: Sequence[Seat], kit: Kit) -> NDArray[np.float64]:
+    """Return float64[N, F] of the traits of works.
+
+    Args:
+        seated: works of the units.
+        kit: dataset `texts`, TEXTS of both halves.
+    """
     found = np.empty((len(seated), 6))
     for start in range(0, len(seated), _READ_TOGETHER):
         # a work bears the id of one of its texts
@@ -61,6 +69,7 @@ STAGE = FoldStage(
     reads={
         "units": columns("work_id unit_id label prompt_ids", UNITS),
         "prompts": columns("prompt_id text", PROMPTS),
+        "balance": columns(" ".join(PLACES), BALANCE),
     },
     writes=BLIND,
     config=BlindConfig,

@@ -34,7 +34,8 @@ def credit_texts(
         batch.select(["text_id", "author", "title"]).rename_columns(["image_id", "artist", "title"])
         for batch in first
     )
-    yield from credit(inputs["findings"], works, signed, level=config.q)
+    families = config.repair != "weighted"
+    yield from credit(inputs["findings"], works, signed, level=config.q, families=families)
 
 
 STAGE = FoldStage(

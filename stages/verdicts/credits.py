@@ -40,6 +40,7 @@ def credit(
     signed: Iterable[pa.Table],
     *,
     level: float,
+    families: bool = True,
 ) -> Iterator[Out]:
     """Yield the strongest verdict on every work, by model and work.
 
@@ -48,6 +49,7 @@ def credit(
         works: image_id, half and work_id of every piece.
         signed: image_id, artist and title of every piece.
         level: false discovery rate of the run.
+        families: whether makers are tested as families; weighted p-values must not be.
 
     Yields:
         ARTISTS. The strongest finding of a work is the one with the strongest verdict, then the
@@ -67,7 +69,8 @@ def credit(
                 strongest[key] = min(both, key=_rank)
     known = _works(works, signed)
     names = known.select(["work_id", "artist"]).to_pylist()
-    family = kin(raised(tested), {row["work_id"]: row["artist"] for row in names}, level)
+    makers = {row["work_id"]: row["artist"] for row in names}
+    family = kin(raised(tested if families else []), makers, level)
     for model_id in sorted(models) or [UNKNOWN_MODEL]:
         for start in range(0, known.num_rows, BATCH_ROWS):
             rows = known.slice(start, BATCH_ROWS).to_pylist()

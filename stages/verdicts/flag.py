@@ -26,6 +26,7 @@ from stages.verdicts.trials import (
     foreign,
     grouped,
     judged,
+    looked,
     plan,
     unexamined,
 )
@@ -115,6 +116,7 @@ def _prompts(
         key, mark = (prompt_id, model_id), tools.marks.get(model_id, {})
         pairs = [_pair(row, mark.get("threshold", 0.0)) for row in matches[key]]
         own, planned = plan(prompts[(prompt_id,)])
+        made_here = [(row["image_id"], row["phase"]) for row in images[key]]
         yield (
             Trial(
                 model_id=model_id,
@@ -124,6 +126,7 @@ def _prompts(
                 examined={pair.made_id for pair in pairs if pair.phase == CONFIRMATION},
                 pairs=pairs,
                 counted=not foreign(model_id),
+                given_up=looked(made_here, tools.config.design),
             ),
             cliques[key],
         )

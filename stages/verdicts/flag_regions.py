@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from stages.contract import Kit, MapStage, Out, columns
 from stages.tables import FINDINGS, MATCHES, PROMPTS, SCORES, WORKS
-from stages.verdicts.measures import PRIMARY, larger
+from stages.verdicts.measures import PRIMARY, REGIONS, larger
 from stages.verdicts.trials import (
     CONFIRMATION,
     DISCOVERY,
@@ -29,11 +29,12 @@ from stages.verdicts.trials import (
     foreign,
     grouped,
     judged,
+    looked,
     plan,
     unexamined,
 )
 
-VERDICTS = {PRIMARY[verdict]: verdict for verdict in ("template", "partial")}
+VERDICTS = {method: verdict for verdict, method in PRIMARY.items() if method in REGIONS}
 """Method -> verdict, the stronger first."""
 
 _LEAST = {"template": 1.0, "partial": 0.0}
@@ -138,6 +139,7 @@ def flag_regions(inputs: Mapping[str, pa.Table], tools: RegionTools) -> Out:
                 compared[prompt_id, model_id],
                 scores[prompt_id, model_id, method],
                 tools.marks[model_id, method],
+                tools.config.design,
             ),
             method,
             tools,
@@ -147,7 +149,11 @@ def flag_regions(inputs: Mapping[str, pa.Table], tools: RegionTools) -> Out:
 
 
 def _trial(
-    planned: Sequence[Row], compared: Sequence[Row], scores: Sequence[Row], mark: Mark
+    planned: Sequence[Row],
+    compared: Sequence[Row],
+    scores: Sequence[Row],
+    mark: Mark,
+    design: str,
 ) -> Trial:
     own, number = plan(planned)
     model_id = compared[0]["model_id"]
@@ -160,6 +166,7 @@ def _trial(
         examined={row["made_id"] for row in compared if row["phase"] == CONFIRMATION},
         pairs=pairs,
         counted=not foreign(model_id),
+        given_up=looked(((row["made_id"], row["phase"]) for row in compared), design),
     )
 
 

@@ -10,14 +10,18 @@ more is on the list if at most r = t (m + 1) - 1 of m control units score as clo
 cut-off of that list. So the score of a control unit, the (r + 1)-th closest, is a mark: a copy is
 recognised if it is a hit (see `recognise`) and lies beyond the mark. By the mark at most r controls
 have such a hit, so that `fewest_hits` is 1, and k* is what the verdict asks for besides: `min_hits`
-of them, and as many as put the lower limit of k/n above `min_rate`.
+of them, as many as a hit takes at all, and as many as put the lower limit of k/n above `min_rate`.
+
+A hit on a layout takes several images. A planted copy is then a group, of the fewest that a verdict
+takes, and is recognised whole or not at all: s is no larger than the share of single images that
+are recognised, so that the limit is rather too high than too low.
 
 Dimension key: m control units.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 from typing import Any, Literal, NamedTuple
@@ -30,7 +34,8 @@ from stages.statistics.limits import POWER, rate_at, recall_lower
 from stages.statistics.spending import Rule
 from stages.statistics.visits import fresh_limit
 from stages.tables import ASSESSMENTS, BLIND, COPIES, LIMITS
-from stages.verdicts.measures import larger
+from stages.verdicts.blindfold import Repair
+from stages.verdicts.measures import REGIONS, fewest, larger
 from stages.verdicts.sentences import limit_of
 
 _FAILED = "not calibrated"
@@ -56,6 +61,9 @@ class LimitsConfig:
 
     setting: Literal["randomised", "matched", "portfolio"] = "matched"
     """How the controls arose: unless a coin split the works, a failed blind test undoes them."""
+
+    repair: Repair = "none"
+    """What is done about controls that can be told from works."""
 
     rule: Rule | None = None
     """Looks before the judged seeds, where samples were spent one after the other; none where
@@ -101,7 +109,7 @@ def limits(
     for row in _rows(inputs["copies"]):
         copies[row["model_id"], row["method"]].append(row)
     told = [row["material"] for row in _rows(inputs["blind"]) if row["judgement"] == _FAILED]
-    doubt = "" if config.setting == "randomised" else " and ".join(told)
+    doubt = "" if config.setting == "randomised" or not told else _told(told)
     units: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in _rows(inputs["assessments"]):
         if row["primary"]:
@@ -111,8 +119,8 @@ def limits(
         | _limit(
             copies[model_id, method],
             bar_of(units[model_id, method], config, is_larger=larger(method)),
-            config,
-            doubt,
+            replace(config, min_hits=max(config.min_hits, fewest(method))),
+            doubt or _unequal(config) or _spent(method, config),
         )
         for model_id, method in sorted(units)
     ]
@@ -174,10 +182,36 @@ def _looks(config: LimitsConfig) -> str:
     return f"; counted in: who showed too little in the first {looks} seeds was given up"
 
 
+def _told(materials: Sequence[str]) -> str:
+    alone = " and ".join(materials)
+    return f"{alone} alone tell works from controls, so nothing would be a finding"
+
+
+def _unequal(config: LimitsConfig) -> str:
+    """Return why there is no mark that would hold for any work; empty if there is one."""
+    if config.repair in {"none", "rematch"}:
+        return ""
+    held = "controls of its stratum" if config.repair == "strata" else "weighted controls"
+    return f"each unit is held against {held} alone, so no one score would have been enough for all"
+
+
+def _spent(method: str, config: LimitsConfig) -> str:
+    """Return why looks say nothing of a method; empty if they do.
+
+    Looks count images that give a work back whole, and nobody planted those for parts of works.
+    """
+    if config.rule is None or method not in REGIONS:
+        return ""
+    return (
+        "seeds were spent by how works came back whole, so that a work that comes back in part may"
+        " have been given up"
+    )
+
+
 def _against(bar: Bar, k_star: int | None, doubt: str) -> str:
     """Return why nothing more would have been a finding; empty if something would."""
     if doubt:
-        return f"{doubt} alone tell works from controls, so nothing would be a finding"
+        return doubt
     if bar.cutoff is None:
         return "no unit was tested against controls"
     if not bar.reached:

@@ -6,11 +6,15 @@ inside the model and never become a measure.
 """
 
 from stages.contract import StageError
+from stages.methods.masks import MaskRule
 from stages.methods.table import METHODS
 from stages.verdicts.standing import Measure
 
 PRIMARY = {"verbatim": "adaptive_ratio", "template": "template", "partial": "partial"}
 """Verdict on images -> the method that it rests on; the stronger verdict first."""
+
+REGIONS = (PRIMARY["template"], PRIMARY["partial"])
+"""Methods that find works in part, whose scores a case has to ask for."""
 
 _TEXTS = "_words"
 """How the names of methods on texts end; the more words, the closer."""
@@ -42,3 +46,12 @@ def larger(name: str) -> bool:
     (False, True, True)
     """
     return METHODS[name].closer == "larger" if name in METHODS else name.endswith(_TEXTS)
+
+
+def fewest(name: str) -> int:
+    """Return how many images a hit takes: a layout is what several of them share.
+
+    >>> fewest("adaptive_ratio"), fewest("template")
+    (1, 3)
+    """
+    return MaskRule().min_members if name == PRIMARY["template"] else 1

@@ -38,18 +38,21 @@ def shorter(
         unit_id -> row; a unit that has a stronger verdict has q 1.
 
     Source: Benjamini and Hochberg 1995. A p that is only ever raised stays a p-value, whatever it
-    is raised by.
+    is raised by. Of weighted controls Benjamini and Yekutieli 2001, which asks for nothing of how
+    p-values hang together.
     """
     rows = {row["unit_id"]: dict(row) for row in units}
     tested = [row for row in rows.values() if row["p"] is not None]
     if not tested or not named:
         return rows
     p_K = [1.0 if row["unit_id"] in named else row["p"] for row in tested]
-    cutoff = bh_cutoff(p_K, config.q)
-    for row, q in zip(tested, bh(p_K).tolist(), strict=True):
+    spread = sum(1 / n for n in range(1, len(p_K) + 1)) if config.repair == "weighted" else 1.0
+    # at q over this sum Benjamini-Hochberg is Benjamini-Yekutieli
+    cutoff = bh_cutoff(p_K, config.q / spread)
+    for row, q in zip(tested, (spread * bh(p_K)).tolist(), strict=True):
         row |= {"q": min(1.0, q), "gamma_star": None}
         if config.setting != "randomised" and row["q"] <= config.q:
-            row["gamma_star"] = gamma_star(row["num_exceeding"], row["num_controls"], cutoff)
+            row["gamma_star"] = gamma_star(row["p"], cutoff)
     return rows
 
 

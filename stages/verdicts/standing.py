@@ -1,7 +1,5 @@
 """Standing: how a unit stands against the control units, for images and texts alike.
 
-Dimension key: K test units, m control units.
-
 The score of a unit is the closest that its confirmation generations come to its own works. Controls
 are scored by the same lines against their own works, so the null is that training on a work made no
 difference to its score. (Closest to any work at all would be no fair race: a model that answers
@@ -14,13 +12,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from stages.statistics.conformal import exceedances, gamma_star, simultaneous_bound
-from stages.statistics.discovery import bh, bh_cutoff
+from stages.verdicts.against import Rule, against, left_out, stratum_of
+from stages.verdicts.blindfold import Place, Repair
 from stages.verdicts.trials import CONFIRMATION, foreign
 
 Row = Mapping[str, Any]
@@ -82,6 +78,9 @@ class AssessConfig:
     """How samples were spent; set by the case. With `sequential` a unit that was given up is left
     out with p = 1, and stays in K and m, test unit and control alike."""
 
+    repair: Repair = "none"
+    """What is done about controls that can be told from works; set by the case (`blind`)."""
+
     def __post_init__(self) -> None:
         """Refuse levels and numbers that mean nothing.
 
@@ -96,6 +95,14 @@ class AssessConfig:
             raise ValueError(
                 f"assess.prompts_per_unit: expected 1 or more, got {self.prompts_per_unit}"
             )
+
+
+class Level(NamedTuple):
+    """By which rule units are judged."""
+
+    config: AssessConfig
+    placed: Mapping[str, Place]
+    """Places of the units after the repair; none where nothing was repaired."""
 
 
 class Unit(NamedTuple):
@@ -164,7 +171,7 @@ def standing(
     counts: Mapping[str, Counter[str]],
     closest: Mapping[tuple[str, str], Mapping[str, Close]],
     measures: Sequence[Measure],
-    config: AssessConfig,
+    level: Level,
 ) -> Iterator[dict[str, Any]]:
     """Yield the standing of each unit.
 
@@ -173,7 +180,7 @@ def standing(
         counts: model -> prompt -> confirmations made.
         closest: (model, method) -> unit -> its closest pair.
         measures: the methods.
-        config: the level.
+        level: by which rule, and where units stand once their controls were repaired.
 
     Yields:
         ASSESSMENTS by model, method and unit.
@@ -185,8 +192,8 @@ def standing(
         for measure in measures:
             found = closest.get((model_id, measure.method), {})
             rows = [_row(unit, made[unit.unit_id], found.get(unit.unit_id)) for unit in roll.units]
-            _exclude(rows, roll, max(made.values(), default=0), config)
-            _test(rows, measure, config)
+            _exclude(rows, roll, max(made.values(), default=0), level)
+            _test(rows, measure, level)
             for row in rows:
                 yield (
                     row
@@ -233,7 +240,7 @@ def _row(unit: Unit, made: int, pair: Close | None) -> dict[str, Any]:
     }
 
 
-def _exclude(rows: Sequence[dict[str, Any]], roll: Roll, most: int, config: AssessConfig) -> None:
+def _exclude(rows: Sequence[dict[str, Any]], roll: Roll, most: int, level: Level) -> None:
     """Say of each unit whether it is in no test and no null, and why."""
     for row, unit in zip(rows, roll.units, strict=True):
         reason = None
@@ -242,49 +249,33 @@ def _exclude(rows: Sequence[dict[str, Any]], roll: Roll, most: int, config: Asse
         elif unit.short:
             reason = "the unit has fewer prompts than are judged"
         elif not row["n"]:
-            is_given_up = config.design == "sequential" and roll.by_captions
+            is_given_up = level.config.design == "sequential" and roll.by_captions
             reason = None if is_given_up else "nothing was made"
         elif unit.label == "control" and row["n"] < most:
             # a control with fewer chances would make the null look better than it is
             reason = f"{row['n']} generations, where others have {most}"
-        row["excluded"] = reason
+        repair = level.config.repair
+        row["excluded"] = reason or left_out(unit.unit_id, unit.label, repair, level.placed)
 
 
-def _test(rows: Sequence[dict[str, Any]], measure: Measure, config: AssessConfig) -> None:
+def _test(rows: Sequence[dict[str, Any]], measure: Measure, level: Level) -> None:
     """Write p, its bound, q and gamma of the test units."""
     kept = [row for row in rows if row["excluded"] is None]
-    tested = [row for row in kept if row["label"] == "test"]
     controls = [row for row in kept if row["label"] == "control"]
+    beside = {stratum_of(row, level.placed) for row in controls}
+    tested = []
+    for row in kept:
+        if row["label"] == "test":
+            is_alone = controls and stratum_of(row, level.placed) not in beside
+            row["excluded"] = "no control unit is in its stratum" if is_alone else None
+            tested += [] if is_alone else [row]
     for row in rows:
         row |= {"num_units": len(tested), "num_controls": len(controls)}
     if not tested or not controls:
         return
-    size = len(controls)
-    r_K = _exceeding(_closeness(tested, measure), _closeness(controls, measure))
-    p_K = (1 + r_K) / (size + 1)
-    q_K = bh(p_K) if measure.primary else None
-    cutoff = bh_cutoff(p_K, config.q) if measure.primary else 0.0
-    for place, row in enumerate(tested):
-        r = int(r_K[place])
-        row |= {"num_exceeding": r, "p": float(p_K[place])}
-        row["p_bound"] = simultaneous_bound(r, size)
-        row["q"] = None if q_K is None else float(min(1.0, q_K[place]))
-        if config.setting != "randomised" and row["q"] is not None and row["q"] <= config.q:
-            row["gamma_star"] = gamma_star(r, size, cutoff)
-
-
-def _closeness(rows: Sequence[Row], measure: Measure) -> NDArray[np.float64]:
-    """Return the scores so that larger is closer, NaN where a unit has no match."""
-    sign = 1.0 if measure.larger else -1.0
-    scores = [np.nan if row["score"] is None else sign * row["score"] for row in rows]
-    return np.array(scores, np.float64)
-
-
-def _exceeding(tested_K: NDArray[np.float64], controls_m: NDArray[np.float64]) -> NDArray[np.int64]:
-    both = np.concatenate([tested_K, controls_m])
-    # a unit without a match lies behind every other one
-    both[np.isnan(both)] = np.nanmin(both, initial=0.0) - 1
-    if np.ptp(both) == 0:
-        # nothing stands out where all score the same: every p is 1
-        return np.full(len(tested_K), len(controls_m))
-    return exceedances(both[: len(tested_K)], both[len(tested_K) :])
+    config = level.config
+    hidden = config.setting != "randomised"
+    rule = Rule(config.q, config.repair, measure.larger, measure.primary, hidden)
+    found = list(against(tested, controls, rule, level.placed))
+    for row, numbers in zip(tested, found, strict=True):
+        row.update(numbers)

@@ -53,6 +53,9 @@ class Trial(NamedTuple):
     pairs: Sequence[Pair]
     counted: bool
     """True if all attempts are known, so that k of n is a rate and not a count."""
+    given_up: int = 0
+    """Seeds after which it was given up, as samples are spent one after the other; 0 if it was
+    not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +232,23 @@ def _verdict(row: Row, bench: Bench) -> Reason:
     return bench.verdict, f"{seen} gave the work back"
 
 
+def looked(made: Iterable[tuple[str, str]], design: str) -> int:
+    """Return the seeds after which a prompt was given up; 0 if it was not.
+
+    Args:
+        made: what was made of it: name and phase.
+        design: with `sequential`, who is not given up has confirmations.
+
+    >>> looked([("a", "discovery"), ("b", "discovery")], "sequential")
+    2
+    >>> looked([("a", "discovery"), ("b", "confirmation")], "sequential")
+    0
+    """
+    phases = dict(made)
+    is_over = design == "sequential" and CONFIRMATION not in phases.values()
+    return len(phases) if is_over else 0
+
+
 def unexamined(bench: Bench) -> Reason:
     """Return the verdict where there was nothing to look at."""
     return "not_examined", f"no confirmation {bench.made} was compared"
@@ -238,6 +258,10 @@ def _signed(row: dict[str, Any], reason: Reason, trial: Trial, bench: Bench) -> 
     verdict, why = reason
     if not trial.counted:
         why += f"; imported {bench.made}s, existence only: k of n is a count, not a rate"
+    elif trial.given_up:
+        seeds = "1 seed" if trial.given_up == 1 else f"{trial.given_up} seeds"
+        rest = f"its other {bench.made}s were not made, on purpose"
+        why += f"; given up after {seeds} that were looks, by the futility rule: {rest}"
     elif (lost := trial.planned - row["n"]) > 0:
         why += f"; {lost} of {trial.planned} planned confirmation {bench.made}s missing"
     named = (trial.model_id, trial.prompt_id, row.get("work_id") or "", bench.method)

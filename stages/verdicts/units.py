@@ -15,7 +15,6 @@ everything that the model made.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from tempfile import TemporaryFile
 from typing import Literal, NamedTuple
 
@@ -24,10 +23,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from indexes.sketch import Recipe, Sketches
-from indexes.union import Union
 from indexes.words import split
 from stages.columns import texts
 from stages.contract import FoldStage, Kit, Out, StageError, columns
+from stages.statistics.units import merge, ranks
 from stages.tables import PROMPTS, TEXT_WORKS, UNITS, WORKS
 
 LABELS = {"train": "test", "control": "control"}
@@ -133,6 +132,8 @@ def _cluster(asked: _Asked, work_ids: Sequence[str], config: UnitsConfig) -> NDA
     """Return the unit of each work: works are connected through near-duplicate prompts."""
     number = {work_id: place for place, work_id in enumerate(work_ids)}
     work_P = np.array([number[work_id] for work_id in asked.works], np.int64)
+    if not len(work_P):
+        return work_P
     words = split(asked.texts)
     with TemporaryFile() as file:
         sketches = Sketches(Recipe(min_jaccard=config.min_jaccard), file)
@@ -141,9 +142,10 @@ def _cluster(asked: _Asked, work_ids: Sequence[str], config: UnitsConfig) -> NDA
         ):
             sketches.add(prompt, words.hashes_N[start:end])
         near_P = sketches.clusters(len(asked.texts))
-    joined = Union(len(work_ids))
-    joined.add(work_P, work_P[near_P])
-    return joined.labels()
+    # every work is asked for by some prompt, and the first prompt of a unit stands for it
+    unit_W = np.empty(len(work_ids), np.int64)
+    unit_W[work_P] = merge(near_P, work_P)
+    return unit_W
 
 
 def _prompts(
@@ -155,8 +157,9 @@ def _prompts(
         unit_of = dict(zip(work_ids, unit_W.tolist(), strict=True))
         for prompt_id, work_id in zip(asked.prompt_ids, asked.works, strict=True):
             found[unit_of[work_id]].append(prompt_id)
+    drawn = _drawn(asked.prompt_ids, config)
     for prompt_ids in found.values():
-        prompt_ids.sort(key=lambda prompt_id: _draw(prompt_id, config.choice_seed))
+        prompt_ids.sort(key=drawn.__getitem__)
     return found
 
 
@@ -170,20 +173,22 @@ def _rows(
     works: dict[int, list[str]] = defaultdict(list)
     for work_id, unit in zip(work_ids, unit_W.tolist(), strict=True):
         works[unit].append(work_id)
+    drawn = _drawn([members[0] for members in works.values()], config)
     for work_id, unit in zip(work_ids, unit_W.tolist(), strict=True):
         unit_id, found = works[unit][0], {labels[other] for other in works[unit]}
         yield {
             "work_id": work_id,
             "unit_id": unit_id,
             "label": found.pop() if len(found) == 1 else "mixed",
-            "rank": _draw(unit_id, config.choice_seed),
+            "rank": f"{drawn[unit_id]:016x}",
             "prompt_ids": prompts.get(unit, []),
         }
 
 
-def _draw(name: str, seed: int) -> str:
-    """Return the committed random draw of a name: a keyed digest."""
-    return blake2b(name.encode(), digest_size=8, key=seed.to_bytes(16, "big")).hexdigest()
+def _drawn(names: Sequence[str], config: UnitsConfig) -> dict[str, int]:
+    """Return the committed random draw of each name."""
+    rank_N = ranks(names, config.choice_seed.to_bytes(16, "big")).tolist() if names else []
+    return dict(zip(names, rank_N, strict=True))
 
 
 def _check(prompts: Mapping[int, Sequence[str]], config: UnitsConfig) -> None:

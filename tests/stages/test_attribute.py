@@ -37,6 +37,7 @@ def attributed(
     works: Sequence[dict[str, Any]],
     images: Sequence[tuple[str, str | None, str | None]],
     findings: Sequence[dict[str, Any]],
+    **knobs: Any,
 ) -> list[dict[str, Any]]:
     names = list(STAGE.reads["findings"].names)
     schema = pa.schema([FINDINGS.schema.field(name) for name in names])
@@ -50,7 +51,7 @@ def attributed(
         "works": [WORKS.of_rows(works).select(["image_id", "half", "work_id"])],
         "images": [table.slice(i, 2) for i in range(0, max(1, len(table)), 2)],
     }
-    outs = list(STAGE.run(inputs, AssessConfig(), Kit()))
+    outs = list(STAGE.run(inputs, AssessConfig(**knobs), Kit()))
     rows = pa.concat_tables([ARTISTS.empty(), *[out.rows for out in outs]])
     return ARTISTS.check(rows).to_pylist()
 
@@ -67,6 +68,15 @@ def test_every_work_has_a_row_and_the_unlooked_say_so() -> None:
     ]
     assert rows[0]["finding_id"] == "f1"
     assert rows[1]["finding_id"] is None
+
+
+def test_weighted_p_values_make_no_families() -> None:
+    found = [finding("f1", "a1", "verbatim", k=3, score=0.5, unit_id="a1", p=0.01)]
+    for repair, units in (("none", 1), ("rematch", 1), ("strata", 1), ("weighted", None)):
+        row = attributed(WORK_ROWS, IMAGE_ROWS, found, repair=repair)[0]
+        assert row["artist_units"] == units
+        assert (row["artist_q"] is None) == (row["q"] is None) == (units is None)
+        assert row["verdict"] == "verbatim"
 
 
 def test_a_signed_image_stands_for_the_work() -> None:

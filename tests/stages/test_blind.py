@@ -35,7 +35,7 @@ def prompts(said: dict[str, str]) -> Any:
 
 
 def told(stage: Any, role: str, shelf: Any, said: dict[str, str]) -> dict[str, dict[str, Any]]:
-    inputs = {"units": [units(list(said))], "prompts": [prompts(said)]}
+    inputs = {"units": [units(list(said))], "prompts": [prompts(said)], "balance": []}
     (out,) = stage.run(inputs, BlindConfig(), Kit(datasets={role: Shelf(shelf)}))
     return {row["material"]: row for row in BLIND.check(out.rows).to_pylist()}
 

@@ -51,6 +51,7 @@ def assessed(
         "made": [only(GENERATIONS, assess.STAGE, "made", made)],
         "matches": [only(MATCHES, assess.STAGE, "matches", matches)],
         "scores": [],
+        "balance": [],
     }
     (out,) = assess.STAGE.run(inputs, AssessConfig(**knobs), Kit())
     rows = ASSESSMENTS.check(out.rows).to_pylist()

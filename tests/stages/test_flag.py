@@ -259,6 +259,28 @@ def test_lost_images_are_named() -> None:
     assert "1 of 4 planned confirmation images missing" in world.judge()[0]["reason"]
 
 
+def test_a_caption_that_was_given_up_says_so_and_is_not_called_missing() -> None:
+    world = planted().ask("dull", "t2", "ddddcc").make("dull", "dd", {"t2": [1.5] * 2})
+    rows = {row["work_id"]: row for row in world.judge(design="sequential") if row["n"] == 0}
+    assert set(rows) == {"t2", None}
+    assert {row["verdict"] for row in rows.values()} == {"not_examined"}
+    for row in rows.values():
+        assert row["reason"].endswith(
+            "given up after 2 seeds that were looks, by the futility rule: its other images were"
+            " not made, on purpose"
+        )
+    # in the fixed design nobody gives up, and a caption with no image at all was never looked at
+    assert (
+        "2 of 2 planned confirmation images missing"
+        in {row["work_id"]: row["reason"] for row in world.judge() if row["prompt_id"] == "dull"}[
+            "t2"
+        ]
+    )
+    lost = planted().ask("lost", "t2").judge(design="sequential")
+    assert [row for row in lost if "missing" in row["reason"]]
+    assert not [row for row in lost if "given up" in row["reason"]]
+
+
 def test_imported_images_show_existence_only() -> None:
     world = planted().make("theirs", "cc", {"t2": [0.2, 1.5]}, model="imported")
     rows = [row for row in world.judge() if row["model_id"] == "imported"]

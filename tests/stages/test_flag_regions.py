@@ -187,6 +187,7 @@ def assessed(scores: Rows, num_controls: int) -> dict[str, list[dict[str, Any]]]
         "made": [given(stage, "made", GENERATIONS, made)],
         "matches": [],
         "scores": [given(stage, "scores", SCORES, scores)],
+        "balance": [],
     }
     (out,) = stage.run(inputs, AssessConfig(), Kit())
     by_method: dict[str, list[dict[str, Any]]] = {}
@@ -239,11 +240,23 @@ def test_units_with_a_stronger_verdict_lend_their_place_to_no_other() -> None:
     config = AssessConfig(q=0.2)
     alone = shorter(units, "abc", config)
     assert [alone[name]["q"] for name in "abcd"] == [1, 1, 1, 4 * (2 / 40) / 1]
-    assert alone["d"]["gamma_star"] == pytest.approx(gamma_star(1, 39, 0.2 * 1 / 4))
+    assert alone["d"]["gamma_star"] == pytest.approx(gamma_star(2 / 40, 0.2 * 1 / 4))
     assert [alone[name]["gamma_star"] for name in "abc"] == [None] * 3
     assert shorter(units, "", config) == {row["unit_id"]: row for row in units}
     untested = [row | {"p": None, "q": None} for row in units]
     assert shorter(untested, "a", config)["d"]["q"] is None
+
+
+def test_weighted_lists_are_shortened_under_any_dependence() -> None:
+    units = [unit(name, 1 / 400, 0) for name in "abc"] + [unit("d", 2 / 400, 1)]
+    config = AssessConfig(q=0.2, repair="weighted")
+    alone = shorter(units, "abc", config)
+    harmonic = 1 + 1 / 2 + 1 / 3 + 1 / 4
+    assert alone["d"]["q"] == pytest.approx(harmonic * 4 * (2 / 400))
+    assert alone["d"]["gamma_star"] == pytest.approx(gamma_star(2 / 400, 0.2 / harmonic / 4))
+    assert [alone[name]["q"] for name in "abc"] == [1, 1, 1]
+    nobody = shorter(units, "", config)
+    assert nobody == {row["unit_id"]: row for row in units}
 
 
 def test_false_templates_are_as_rare_as_asked_whatever_came_back_whole() -> None:

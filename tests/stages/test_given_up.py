@@ -10,7 +10,7 @@ from stages.statistics.spending import Rule
 from stages.statistics.visits import fresh_limit, law
 from stages.tables import UNITS
 from stages.verdicts.measures import measure_of
-from stages.verdicts.standing import AssessConfig, Close, Roll, standing
+from stages.verdicts.standing import AssessConfig, Close, Level, Roll, standing
 
 RATIO = measure_of("adaptive_ratio")
 LABELS = {"a": "test", "b": "test", "c": "control", "d": "control", "e": "control"}
@@ -27,7 +27,7 @@ def judged(
     roll = Roll([UNITS.of_rows(rows)], config)
     counts = {"m": Counter({f"p{u}": many for u, many in n.items()})}
     close = {u: Close("m", f"g{u}", u, u, score) for u, score in scores.items()}
-    found = standing(roll, counts, {("m", RATIO.method): close}, [RATIO], config)
+    found = standing(roll, counts, {("m", RATIO.method): close}, [RATIO], Level(config, {}))
     return {row["unit_id"]: row for row in found}
 
 

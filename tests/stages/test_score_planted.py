@@ -103,9 +103,11 @@ def given(stage: Any, role: str, table: Any, rows: Sequence[Mapping[str, Any]]) 
 class Run:
     """The stages from works to verdicts, one after the other."""
 
-    def __init__(self, folder: Path, methods: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, methods: tuple[str, ...], blank: str = "") -> None:
         works = [*TRAINED, *CONTROLS, *(f"t{n}" for n in range(8))]
         self.pictures = {work: drawing(number) for number, work in enumerate(works)}
+        if blank:
+            self.pictures[blank] = np.full_like(self.pictures[blank], 128)
         self.images = [
             {"image_id": work, "work_id": work, "sha256": work, "mixed": False}
             | {"half": "control" if work in CONTROLS else "train"}
@@ -206,6 +208,7 @@ class Run:
             "made": [given(stage, "made", GENERATIONS, self.made)],
             "matches": [self.matches.select(stage.reads["matches"].names)],
             "scores": [self.scores.select(stage.reads["scores"].names)],
+            "balance": [],
         }
         (assessed,) = stage.run(inputs, AssessConfig(q=Q), Kit())
         self.assessments = ASSESSMENTS.check(assessed.rows).to_pylist()

@@ -141,7 +141,7 @@ def test_gamma_star_is_where_the_worst_p_meets_the_cutoff(
     m: int, data: st.DataObject, cutoff: float
 ) -> None:
     r = data.draw(st.integers(0, m))
-    gamma = gamma_star(r, m, cutoff)
+    gamma = gamma_star((1 + r) / (m + 1), cutoff)
     if gamma >= 1:
         assert worst_case_p(r, m, gamma) == pytest.approx(cutoff)
         assert worst_case_p(r, m, gamma * 1.01) > cutoff
@@ -153,8 +153,8 @@ def test_worst_p_starts_at_p() -> None:
     assert worst_case_p(3, 99, 1) == pytest.approx(0.04)
     assert worst_case_p(0, 999, 5) == pytest.approx(5 / 1004)
     assert worst_case_p(9, 9, 3) == 1
-    assert gamma_star(0, 999, 0.005) == pytest.approx(5.0, abs=0.05)
-    assert gamma_star(0, 999, 0.0) == 0
+    assert gamma_star(1 / 1000, 0.005) == pytest.approx(5.0, abs=0.05)
+    assert gamma_star(1 / 1000, 0.0) == 0
 
 
 @pytest.mark.parametrize(("r", "m", "gamma"), [(-1, 4, 2), (5, 4, 2), (0, 0, 2), (0, 4, 0.9)])
@@ -170,11 +170,11 @@ def test_gammas_that_are_no_numbers_are_refused(bad: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("r", "m", "cutoff"), [(5, 4, 0.1), (0, 4, 1.0), (0, 4, -0.1), (0, 4, nan)]
+    ("p", "cutoff"), [(1.2, 0.1), (0.0, 0.1), (nan, 0.1), (0.2, 1.0), (0.2, -0.1), (0.2, nan)]
 )
-def test_impossible_gamma_stars_are_refused(r: int, m: int, cutoff: float) -> None:
+def test_impossible_gamma_stars_are_refused(p: float, cutoff: float) -> None:
     with pytest.raises(ValueError, match="expected a"):
-        gamma_star(r, m, cutoff)
+        gamma_star(p, cutoff)
 
 
 def test_the_law_of_small_p_is_the_one_of_shared_controls() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.statistics.units import Rows, merge, merge_scored, ranks, units
+from stages.statistics.units import merge, merge_scored, ranks
 
 KEY = b"a coin that was committed"
 
@@ -31,57 +31,6 @@ ROWS = st.lists(
 def test_rows_join_through_prompts_and_works(rows: list[tuple[int, int, bool]]) -> None:
     prompt_N, work_N = [row[0] for row in rows], [row[1] for row in rows]
     assert merge(prompt_N, work_N).tolist() == brute_merge(prompt_N, work_N)
-
-
-def test_units_of_six_rows() -> None:
-    rows = Rows(
-        list("abcdef"),
-        ["flag", "flag", "sea", "hill", "dune", "dune"],
-        ["w1", "w2", "w2", "w3", "w4", "w5"],
-        [True, True, True, False, True, False],
-    )
-    found = units(rows, KEY)
-    # a-b by prompt, b-c by work; e-f by prompt, with both labels
-    assert found.unit_N.tolist() == [0, 0, 0, 1, -1, -1]
-    assert found.is_test_U.tolist() == [True, False]
-    assert (found.mixed_units, found.mixed_rows) == (1, 2)
-    assert found.row_U[1] == 3
-    rank_N = ranks(rows.id_N, KEY)
-    assert found.row_U[0] == np.argmin(rank_N[:3])
-    assert found.rank_U.tolist() == rank_N[found.row_U].tolist()
-
-
-@settings(max_examples=40)
-@given(ROWS, st.randoms(use_true_random=False))
-def test_units_do_not_depend_on_the_order_of_rows(rows: list[Any], shuffler: Any) -> None:
-    named = [(f"row {n}", *row) for n, row in enumerate(rows)]
-    shuffled = shuffler.sample(named, len(named))
-
-    def described(listed: list[Any]) -> Any:
-        columns = list(zip(*listed, strict=True))
-        try:
-            found = units(Rows(*columns), KEY)
-        except ValueError:
-            return None
-        names = [columns[0][row] for row in found.row_U]
-        return sorted(zip(names, found.is_test_U.tolist(), strict=True)), found.mixed_rows
-
-    assert described(named) == described(shuffled)
-
-
-def test_units_have_one_label_and_every_pure_one_is_kept() -> None:
-    generator = np.random.default_rng(0)
-    prompt_N, work_N = generator.integers(0, 300, 400), generator.integers(0, 300, 400)
-    is_test_N = generator.random(400) < 0.5
-    found = units(Rows(np.arange(400), prompt_N, work_N, is_test_N), KEY)
-    first_N = merge(prompt_N, work_N)
-    pure = [u for u in np.unique(first_N) if len(set(is_test_N[first_N == u].tolist())) == 1]
-    assert len(pure) == len(found.is_test_U)
-    assert found.mixed_units == len(np.unique(first_N)) - len(pure) > 0
-    for unit, first in enumerate(pure):
-        members = np.flatnonzero(first_N == first)
-        assert np.flatnonzero(found.unit_N == unit).tolist() == members.tolist()
-        assert (is_test_N[members] == found.is_test_U[unit]).all()
 
 
 def test_ranks_are_keyed_digests_and_even() -> None:
@@ -115,21 +64,19 @@ def test_nothing_found_merges_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        (Rows([], [], [], []), "rows"),
-        (Rows(["a", "b"], [0, 1], [0], [1, 0]), "works: expected one entry"),
-        (Rows(["a", "a"], [0, 1], [0, 1], [1, 0]), "'a' 2 times"),
-        (Rows(["a"], [0, 1], [0, 1], [1, 0]), "ids: expected one entry"),
-        (Rows(["a", "b"], [0, 1], [0, 1], [1, 2]), "is_test: expected 2 marks"),
-        (Rows(["a", "b"], [0, 0], [0, 1], [1, 0]), "form 1 units, 1 of them"),
-        (Rows(["a", "b"], [0, 1], [0, 1], [1, 1]), "leaves 2 test and 0 control"),
-        (Rows(["a", "b"], [0, 1], [0, 1], [0, 0]), "leaves 0 test and 2 control"),
-    ],
+    ("prompt_N", "work_N", "message"),
+    [([], [], "rows"), ([0, 1], [0], "works: expected one")],
 )
-def test_material_that_holds_no_units_is_refused(rows: Rows, message: str) -> None:
+def test_material_without_rows_is_refused(
+    prompt_N: list[int], work_N: list[int], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
-        units(rows, KEY)
+        merge(prompt_N, work_N)
+
+
+def test_a_name_that_stands_twice_has_no_rank() -> None:
+    with pytest.raises(ValueError, match="'a' 2 times"):
+        ranks(["a", "a"], KEY)
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * 65])

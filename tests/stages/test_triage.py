@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from stages.contract import StageError
+from stages.contract import Out, StageError
 from stages.images import losses
 from stages.images.triage import STAGE, TriageConfig, TriageMethod, TriageTools, triage
 from stages.methods import triage_carlini, triage_chen, triage_ren, triage_webster, triage_wen
@@ -433,6 +433,7 @@ class FakeDenoiser:
         self.factor = factor
         self.wants: Wants = wants
         self.asked: list[tuple[list[int], int, int]] = []
+        self.given: list[Ask] = []
 
     def latents_of(self, images: Sequence[Any]) -> Any:
         reds = [rgb_HWC[0, 0, 0] / 100 for rgb_HWC in images]
@@ -440,6 +441,7 @@ class FakeDenoiser:
 
     def probe(self, asks: Sequence[Ask], latents: Any, time: int, *, batch: int) -> Any:
         self.asked.append(([ask.seed for ask in asks], time, batch))
+        self.given += asks
         noise = np.random.default_rng(asks[0].seed).standard_normal(latents.shape)
         missed = noise + self.factor * latents * (time / 100)
         shown = Shown("noise", np.array([0.6]), np.array([0.8]))
@@ -464,15 +466,15 @@ class FakeImages:
         raise NotImplementedError(names)
 
 
-def losses_tools(model: Any, *shadows: tuple[Any, set[str]], **knobs: Any) -> Any:
-    return losses.LossesTools(
-        model,
-        tuple(each for each, _ in shadows),
-        tuple(frozenset(members) for _, members in shadows),
-        "m" * 64,
+def heard(asked: pa.Table, model: Any, *shadows: tuple[Any, set[str]], **knobs: Any) -> Out:
+    panel = losses.Panel(
+        [row for row in asked.to_pylist() if row["sample"] == 0 and row["work_id"]],
         FakeImages(dim=(100, 200), grey=(50, 0), broken=(0, 0)),
+        [frozenset(members) for _, members in shadows],
+        "m" * 64,
         losses.LossesConfig(model=MODEL, **knobs),
     )
+    return losses.heard((model, *(each for each, _ in shadows)), panel)
 
 
 def of_works(**works: str | None) -> pa.Table:
@@ -493,8 +495,8 @@ def of_works(**works: str | None) -> pa.Table:
 
 def test_the_loss_of_the_work_is_a_mean_over_times_noises_and_flips() -> None:
     model = FakeDenoiser()
-    given_tools = losses_tools(model, times=(100, 200), seeds=3, flips=True, batch=4)
-    out = losses.losses({"prompts": of_works(cat="dim", dog=None)}, given_tools)
+    asked = of_works(cat="dim", dog=None)
+    out = heard(asked, model, times=(100, 200), seeds=3, flips=True, batch=4)
     (found,) = SIGNALS.check(out.rows).to_pylist()
     # four numbers, each missed by 1 and, flipped, by 2; twice that at the later time
     expected = np.mean([4 * 1**2, 4 * 2**2, 4 * 2**2, 4 * 4**2])
@@ -514,8 +516,7 @@ def test_shadow_models_turn_the_loss_into_a_likelihood_ratio() -> None:
         for side, both in factors.items()
         for factor in both
     ]
-    given_tools = losses_tools(FakeDenoiser(1.0), *shadows, seeds=1)
-    out = losses.losses({"prompts": of_works(cat="dim", dog="grey")}, given_tools)
+    out = heard(of_works(cat="dim", dog="grey"), FakeDenoiser(1.0), *shadows, seeds=1)
     rows = SIGNALS.check(out.rows).to_pylist()
     assert [each["method"] for each in rows] == ["loss", "lira", "loss"]
     inside, outside = (np.array([4 * factor**2 for factor in both]) for both in factors.values())
@@ -530,17 +531,39 @@ def test_shadow_models_turn_the_loss_into_a_likelihood_ratio() -> None:
     assert "0 shadow models on one side, expected 2 or more" in rejected.message
 
 
+def test_a_few_shadow_models_say_how_losses_spread_over_all_works_together() -> None:
+    factors = ((0.9, True), (1.1, True), (1.9, False), (2.3, False))
+    shadows = [(FakeDenoiser(each), {"dim", "grey"} if known else set()) for each, known in factors]
+    rows = heard(of_works(cat="dim", dog="grey"), FakeDenoiser(1.6), *shadows, seeds=1).rows
+    # four numbers, each missed by the factor times the grey: 1 of the one work, 0.5 of the other
+    losses_SX = np.array([[4 * factor**2, factor**2] for factor, _ in factors])
+    member_SX = np.array([[known] * 2 for _, known in factors])
+    observed_X = np.array([4 * 1.6**2, 1.6**2])
+    values = [row["value"] for row in rows.to_pylist() if row["method"] == "lira"]
+    together, alone = (
+        triage_carlini.lira(losses_SX, member_SX, observed_X, pooled=pooled).tolist()
+        for pooled in (True, False)
+    )
+    assert values == pytest.approx(together, rel=1e-5)
+    assert values != pytest.approx(alone, rel=0.1)
+
+
+def test_who_wants_nothing_is_asked_about_the_work_alone() -> None:
+    model = FakeDenoiser(wants="nothing")
+    out = heard(of_works(cat="dim"), model)
+    assert [row["method"] for row in out.rows.to_pylist()] == ["loss"]
+    assert {(ask.text, ask.class_label) for ask in model.given} == {(None, None)}
+
+
 def test_a_loss_that_is_not_finite_is_rejected() -> None:
-    given_tools = losses_tools(FakeDenoiser(float("inf")))
-    out = losses.losses({"prompts": of_works(cat="dim")}, given_tools)
+    out = heard(of_works(cat="dim"), FakeDenoiser(float("inf")))
     assert SIGNALS.check(out.rows).num_rows == 0
     assert [each.code for each in out.rejected] == ["not-finite"]
 
 
 def test_losses_refuse_what_cannot_be_asked(tmp_path: Path) -> None:
-    given_tools = losses_tools(FakeDenoiser(wants="nothing"))
-    with pytest.raises(StageError, match=r"the model wants nothing, but prompt .* gives text"):
-        losses.losses({"prompts": of_works(cat="dim")}, given_tools)
+    with pytest.raises(StageError, match=r"the model wants class_label, but prompt .* gives text"):
+        heard(of_works(cat="dim"), FakeDenoiser(wants="class_label"))
     with pytest.raises(ValueError, match="times: expected one or more, each 0 or more"):
         losses.LossesConfig(model=MODEL, times=())
     with pytest.raises(ValueError, match="seeds: expected 1 or more, got 0"):

@@ -519,8 +519,9 @@ def test_losses_of_a_real_model_and_its_shadows(models: Path, tmp_path: Path) ->
     row = prompts().to_pylist()[0] | {"phase": "discovery", "block": 0, "seed": 0}
     row |= {"origin": "file", "work_id": "w"}
     asked = PROMPTS.of_rows([row]).select(names)
-    tools = losses.STAGE.open(config, Kit(datasets={"images": OneImage()}))
-    rows = SIGNALS.check(losses.STAGE.run({"prompts": asked}, tools).rows).to_pylist()
+    kit = Kit(datasets={"images": OneImage()})
+    (out,) = losses.STAGE.run({"prompts": [asked]}, config, kit)
+    rows = SIGNALS.check(out.rows).to_pylist()
     assert [each["method"] for each in rows] == ["loss", "lira"]
     assert rows[0]["value"] > 0
     # the same two models stand on either side, so that neither is likelier

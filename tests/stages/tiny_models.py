@@ -1,12 +1,14 @@
 """Tiny pipelines with random weights, one of each class, made from their configs without a hub."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import diffusers
+import numpy as np
 import torch
 import transformers
+from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 
 LATENT_SIDE = 8
@@ -194,6 +196,35 @@ def ddpm() -> Any:
         ),
         scheduler=diffusers.DDPMScheduler(),
     )
+
+
+def overfitted(pictures: Sequence[NDArray[np.uint8]], seed: int, steps: int = 60) -> Any:
+    """Return a DDPM that has learnt a few square pictures by heart, in a second.
+
+    It knows noise of the times 200 to 400, where the less a picture shows, the more a model that
+    knows it can add.
+    """
+    torch.manual_seed(seed)
+    clean_NCHW = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    scheduler = diffusers.DDPMScheduler()
+    unet = diffusers.UNet2DModel(
+        sample_size=clean_NCHW.shape[-1],
+        block_out_channels=(8,),
+        down_block_types=("DownBlock2D",),
+        up_block_types=("UpBlock2D",),
+        layers_per_block=1,
+        norm_num_groups=4,
+        add_attention=False,
+    )
+    optimizer = torch.optim.Adam(unet.parameters(), lr=1e-2)
+    for _ in range(steps):
+        shown = clean_NCHW[torch.randint(len(clean_NCHW), (8,))]
+        noise, times = torch.randn_like(shown), torch.randint(200, 400, (8,))
+        heard = unet(scheduler.add_noise(shown, noise, times), times).sample
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(heard, noise).backward()
+        optimizer.step()
+    return diffusers.DDPMPipeline(unet=unet.eval(), scheduler=scheduler)
 
 
 MAKERS: Mapping[str, Callable[[], Any]] = {
