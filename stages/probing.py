@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
+PLANTED = "planted"
+"""Origin of the prompts of whole copies."""
+
+_PART = PLANTED + "_"
 _HALVES = ("train", "control")
 
 
@@ -13,7 +17,8 @@ class ProbesConfig:
 
     works: int = 100
     """Works whose pictures are copied, half of them controls, 0 or more; 0 leaves the run without
-    a limit. A 95 % limit needs 72 works, all of them found; of 200 three may be missed."""
+    a limit. A 95 % limit needs 72 works, all of them found; of 200 three may be missed. Where a
+    case asks for the verdicts `template` and `partial`, parts of the same works are copied too."""
 
     texts: int = 100
     """The same for works of text, of each of which one passage is copied, as long as an output."""
@@ -30,6 +35,45 @@ class ProbesConfig:
         for name in ("works", "texts", "choice_seed"):
             if (found := getattr(self, name)) < 0:
                 raise ValueError(f"probes.{name}: expected 0 or more, got {found}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionProbesConfig:
+    """What of works is copied in part; the case fills it in from `probes`, `score` and `flag`."""
+
+    methods: tuple[str, ...]
+    """Methods with a verdict of their own that the case asks for: `template`, `partial`."""
+
+    works: int = 100
+    """As in `probes`."""
+
+    choice_seed: int = 0
+    """As in `probes`, so that parts are copied of the same works as wholes."""
+
+    layout_seeds: int = 3
+    """Images of one copy of a layout: the fewest that give a verdict, because a layout is what
+    several images share. More would be easier to find."""
+
+    per_half: int = 2
+    """Works of each half that `partial` looks at where no prompt names a work."""
+
+
+def part_of(method: str) -> str:
+    """Return the origin of prompts whose copies one method alone is to find.
+
+    >>> part_of("partial")
+    'planted_partial'
+    """
+    return _PART + method
+
+
+def wanted_by(origin: str | None) -> str:
+    """Return the one method that is to look at what was made of a prompt; empty for all.
+
+    >>> wanted_by("planted_partial"), wanted_by("random")
+    ('partial', '')
+    """
+    return (origin or "").partition(_PART)[2]
 
 
 def drawn(halves: Mapping[str, str], number: int, seed: int) -> list[str]:

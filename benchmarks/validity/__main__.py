@@ -3,8 +3,8 @@
     python -m benchmarks.validity [--repeats 2000] [--seed 1] OUT
 
 Writes OUT/validation_report.json and OUT/validity.html, a single page without network or script.
-Three CPU minutes on one core at 2,000 repetitions; 200 take twenty seconds and are too few for the
-rates at q = 0.01. Returns 1 if a valid row fails or a broken variant is not caught.
+Six and a half CPU minutes on one core at 2,000 repetitions; 200 take half a minute and are too few
+for the rates at q = 0.01. Returns 1 if a valid row fails or a broken variant is not caught.
 """
 
 import argparse

@@ -15,6 +15,7 @@ from benchmarks.validity.criterion import Floats, Rate, Trial, dice_for, measure
 from benchmarks.validity.families import artists_named, artists_picked
 from benchmarks.validity.looks import paired_bets
 from benchmarks.validity.swaps import deduplicated, tie_broken, voted
+from benchmarks.validity.unlike import rematched, unrepaired
 from benchmarks.validity.worlds import (
     Dice,
     Draw,
@@ -255,6 +256,15 @@ PAIRS: tuple[Pair, ...] = (
         right_trial=judged(triaged(both=True)),
         broken_trial=judged(triaged(both=False)),
         specified="0.181",
+    ),
+    Pair(
+        name="controls of another kind, none of them left out",
+        right="re-matched on what tells them from the units",
+        measure=FDR,
+        q=0.05,
+        right_trial=rematched,
+        broken_trial=unrepaired,
+        specified="0.083 to 0.152",
     ),
     Pair(
         name="artists picked from a list of works",

@@ -8,6 +8,8 @@ from benchmarks.validity.families import SIZE as FAMILY_SIZE
 from benchmarks.validity.families import artists_named, works_within
 from benchmarks.validity.looks import betting, waiting
 from benchmarks.validity.swaps import competing, swapped
+from benchmarks.validity.unlike import SIZE as UNLIKE
+from benchmarks.validity.unlike import rematched, stratified, weighed
 from benchmarks.validity.worlds import (
     Size,
     clustered,
@@ -136,6 +138,25 @@ ROWS: tuple[Row, ...] = (
         what="Half of 20 works copied, 999 controls.",
         trial=judged(plain(FEW)),
         size=FEW,
+    ),
+    Row(
+        name="controls of another kind, re-matched",
+        what="Test units have 0.7 sd more of one of seven traits, on which scores lean (0.5); the "
+        "blind classifier learns looks, controls within 0.2 sd of a unit stay.",
+        trial=rematched,
+        size=UNLIKE,
+    ),
+    Row(
+        name="controls of another kind, within strata",
+        what="The same; five strata of looks, p within each, BH over all.",
+        trial=stratified,
+        size=UNLIKE,
+    ),
+    Row(
+        name="controls of another kind, weighted",
+        what="The same; looks are weights, and the list that of weighted conformalized selection.",
+        trial=weighed,
+        size=UNLIKE,
     ),
     Row(
         name="competition (knockoff+)",

@@ -18,6 +18,10 @@ Array = NDArray[np.floating[Any]]
 MOST_TELLING_TIME = 100
 """t of 1,000 at which the paper measures; 50 to 300 tell the most."""
 
+FEW_SHADOWS = 64
+"""Shadow models below which each example's own spread misleads, and one over all examples is taken:
+of two losses on a side, the spread is mostly chance. Carlini et al. 2022, on their number."""
+
 _LEAST_STD = 1e-30
 _FEWEST = 2
 
@@ -71,8 +75,8 @@ def lira(
         losses_SX: losses of S shadow models on X examples.
         member_SX: true where the shadow model was trained on the example.
         observed_X: losses of the model under test.
-        pooled: whether one spread of IN and one of OUT serve all examples; steadier with few
-            shadow models.
+        pooled: whether one spread of IN and one of OUT serve all examples; steadier with fewer
+            than `FEW_SHADOWS`.
 
     Raises:
         ValueError: shapes differ, a loss is not finite, or an example has fewer than two shadow
@@ -107,9 +111,21 @@ def _check(losses_SX: Array, member_SX: NDArray[np.bool_], observed_X: Array) ->
         )
     if not (np.isfinite(losses_SX).all() and np.isfinite(observed_X).all()):
         raise ValueError("losses must be finite; leave out the examples whose loss is not")
-    fewest = int(np.minimum(member_SX.sum(axis=0), (~member_SX).sum(axis=0)).min(initial=_FEWEST))
-    if fewest < _FEWEST:
-        raise ValueError(
-            f"an example has {fewest} shadow models on one side, expected {_FEWEST} or more that"
-            " were trained on it and as many that were not: train more, or leave it out"
-        )
+    if why := too_few(member_SX):
+        raise ValueError(why)
+
+
+def too_few(member_SX: NDArray[np.bool_]) -> str:
+    """Return why examples have no likelihood ratio; empty if all have one.
+
+    Args:
+        member_SX: true where the shadow model was trained on the example; [S] of one example.
+    """
+    sides = (member_SX.sum(axis=0), (~member_SX).sum(axis=0))
+    fewest = int(np.minimum(*sides).min(initial=_FEWEST))
+    if fewest >= _FEWEST:
+        return ""
+    return (
+        f"an example has {fewest} shadow models on one side, expected {_FEWEST} or more that"
+        " were trained on it and as many that were not: train more, or leave it out"
+    )

@@ -143,7 +143,7 @@ def write(inputs: Mapping[str, pa.Table], tools: WriteTools) -> Out:
     rows = inputs["prompts"].to_pylist()
     told = _told(rows, tools)
     kept = [row for row in rows if told[row["prompt_id"]].prompt.tokens]
-    asks = [Ask(told[row["prompt_id"]].prompt.tokens, _seed(row, tools)) for row in kept]
+    asks = [Ask(told[row["prompt_id"]].prompt.tokens, _seed(row, tools.settings)) for row in kept]
     made = tools.writer.write(asks) if asks else []
     outputs = [
         _output(row, told[row["prompt_id"]], written, tools)
@@ -151,7 +151,7 @@ def write(inputs: Mapping[str, pa.Table], tools: WriteTools) -> Out:
     ]
     rejected = [
         Rejected(
-            _output_id(row, tools),
+            output_id_of(tools.model_id, tools.settings, row),
             "empty-prompt",
             f"prompt {row['prompt_id'][:12]} ({row['text']!r:.40}) has no token, and the tokenizer"
             " has no mark of the beginning that could stand for it",
@@ -179,26 +179,33 @@ def _told(rows: Sequence[Mapping[str, Any]], tools: WriteTools) -> dict[str, _To
     return told
 
 
-def _is_greedy(row: Mapping[str, Any], tools: WriteTools) -> bool:
-    return bool(tools.settings["greedy"]) and row["sample"] == 0
+def _is_greedy(row: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    return bool(settings["greedy"]) and row["sample"] == 0
 
 
-def _seed(row: Mapping[str, Any], tools: WriteTools) -> int | None:
-    return None if _is_greedy(row, tools) else int(row["seed"])
+def _seed(row: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:
+    return None if _is_greedy(row, settings) else int(row["seed"])
 
 
-def _settings(row: Mapping[str, Any], tools: WriteTools) -> str:
-    settings = {**tools.settings, "greedy": _is_greedy(row, tools)}
-    return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+def _settings(row: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    own = {**settings, "greedy": _is_greedy(row, settings)}
+    return json.dumps(own, sort_keys=True, separators=(",", ":"))
 
 
-def _output_id(row: Mapping[str, Any], tools: WriteTools) -> str:
+def output_id_of(model_id: str, settings: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """Return the id of an attempt.
+
+    Args:
+        model_id: digest of the model's files.
+        settings: every knob of `WriteConfig` but the model.
+        row: prompt_id, sample and seed of PROMPTS.
+    """
     place = {
-        "model_id": tools.model_id,
+        "model_id": model_id,
         "prompt_id": row["prompt_id"],
-        "settings": _settings(row, tools),
+        "settings": _settings(row, settings),
         "sample": row["sample"],
-        "seed": _seed(row, tools),
+        "seed": _seed(row, settings),
     }
     return sha256(json.dumps(place, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -212,11 +219,11 @@ def _output(
     kept = ("prompt_id", "sample", "phase", "work_id", "half", "origin")
     return {
         **{name: row[name] for name in kept},
-        "output_id": _output_id(row, tools),
+        "output_id": output_id_of(tools.model_id, tools.settings, row),
         "set": tools.model_id[:16],
         "model_id": tools.model_id,
-        "seed": _seed(row, tools),
-        "settings": _settings(row, tools),
+        "seed": _seed(row, tools.settings),
+        "settings": _settings(row, tools.settings),
         "prompt": told.prompt.text,
         "context": None,
         "text": None if failure else written.text,
