@@ -8,7 +8,10 @@ import platform
 import subprocess
 import sys
 
-BENCHMARKS = ("benchmarks.runner", "benchmarks.cliques", "benchmarks.sampling", "benchmarks.triage")
+BENCHMARKS = (
+    *("benchmarks.runner", "benchmarks.cliques", "benchmarks.sampling", "benchmarks.triage"),
+    *("benchmarks.evidence", "benchmarks.bundle"),
+)
 REPORTS = ("benchmarks.validity", "benchmarks.sequential")
 """These write a page too, into `bench/`."""
 OF_TEXTS = ("benchmarks.overlap", "benchmarks.text_flow", "benchmarks.text_peers")

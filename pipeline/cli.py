@@ -8,14 +8,19 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from pipeline.arguments import add_erase, add_reproduce
 
 EXIT_CODES = """exit codes:
   0 done    1 failed    2 usage or case error    3 done, but more rows were rejected than the case
   allows    130 interrupted; running again goes on where it stopped
   verify: 0 every question asked is answered yes    1 not intact    2 usage    3 intact, but the
-  signer is not known or the time not attested"""
+  signer is not known or the time not attested; without --signers and --tsa-root it asks
+  INTACT? alone
+  reproduce: 0 identical, or within the stated tolerance    1 not    2 usage"""
 
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("write a commented case file", "palimpsest init mycase.yaml"),
@@ -51,6 +56,18 @@ VERBS: dict[str, tuple[str, str]] = {
         "ask a timestamp authority when a bundle was signed, and keep its answer in the bundle",
         "palimpsest stamp EB-tiny-20261122-1 --tsa https://tsa.example/ --tsa-root tsa-root.pem",
     ),
+    "custody": (
+        "show who did what with a run, and check the log against it",
+        "palimpsest custody mycase.yaml --bundle EB-mycase-20261122-1",
+    ),
+    "erase": (
+        "take one person's works out of the run, and keep them out",
+        'palimpsest erase mycase.yaml --artist "Ada Name" --yes',
+    ),
+    "reproduce": (
+        "make the generation of an item again from what its bundle recorded",
+        "palimpsest reproduce EB-mycase-20261122-1 --item 1 --model models/sd",
+    ),
     "check": ("read every file again and compare digests", "palimpsest check mycase.yaml"),
     "gc": ("remove superseded parts and litter", "palimpsest gc mycase.yaml"),
 }
@@ -85,6 +102,14 @@ def parser() -> argparse.ArgumentParser:
             verb.add_argument(
                 "--retry-rejected", action="store_true", help="make rejected rows again"
             )
+        if name == "custody":
+            verb.add_argument(
+                "--bundle",
+                metavar="FOLDER",
+                action="append",
+                default=[],
+                help="a bundle of this run: does the log still begin as it did then?",
+            )
         verb.add_argument(
             "case", metavar="CASE", nargs="?", help="case file; the only *.yaml here if left out"
         )
@@ -105,13 +130,13 @@ def _add_files(verb: argparse.ArgumentParser) -> None:
 
 def _add_bundle(verb: argparse.ArgumentParser) -> None:
     """Give a verb a bundle instead of a case."""
-    verb.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
+    verb.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle; verify: or a zip")
     verb.add_argument(
         "--tsa-root",
         metavar="PEM",
         action="append",
         default=[],
-        help="root certificates of timestamp authorities that you know, not from the bundle",
+        help="roots of authorities that you know, not from the bundle; none: time is not judged",
     )
     verb.add_argument("--json", action="store_true", help="print one JSON object on stdout")
 
@@ -150,7 +175,7 @@ def _add_verify(verb: argparse.ArgumentParser) -> None:
     """Give `verify` its arguments."""
     _add_bundle(verb)
     verb.add_argument(
-        "--signers", metavar="FILE", help="allowed_signers that you were sent, not from the bundle"
+        "--signers", metavar="FILE", help="allowed_signers that you were sent; none: not asked"
     )
 
 
@@ -163,6 +188,10 @@ def _add_stamp(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for each"
     )
+    # not `case`: the only case file of this folder must not be taken for it
+    verb.add_argument(
+        "--case", metavar="CASE", dest="of_case", help="a case whose custody log is to say so"
+    )
 
 
 TAKE_NO_CASE: dict[str, Callable[[argparse.ArgumentParser], None]] = {
@@ -170,8 +199,23 @@ TAKE_NO_CASE: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "bundle": _add_sealing,
     "verify": _add_verify,
     "stamp": _add_stamp,
+    "erase": add_erase,
+    "reproduce": add_reproduce,
 }
 """Verbs that take something else than a case -> what gives them their arguments."""
+
+
+DOORS = {
+    "compare-text": "pipeline.compare_text:compare_text",
+    "find-text": "pipeline.find_text:find_text",
+    "bundle": "pipeline.evidence.bundling:bundle",
+    "verify": "pipeline.evidence.verbs:verify_bundle",
+    "stamp": "pipeline.evidence.verbs:stamp_bundle",
+    "custody": "pipeline.custody_verb:custody",
+    "erase": "pipeline.erase:erase",
+    "reproduce": "pipeline.evidence.reproduce:reproduce",
+}
+"""Verbs that answer for themselves, so that what others need is not imported."""
 
 
 def _version() -> str:
@@ -208,23 +252,13 @@ def _print(text: str) -> None:
 
 
 def _answer(asked: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
-    if asked.verb == "compare-text":
-        # answers at once: what runs need is not imported
-        from pipeline.compare_text import compare_text
-
-        return compare_text(asked)
-    if asked.verb in {"verify", "stamp"}:
-        from pipeline.evidence.verbs import stamp_bundle, verify_bundle
-
-        return verify_bundle(asked) if asked.verb == "verify" else stamp_bundle(asked)
-    if asked.verb == "bundle":
-        from pipeline.evidence.bundling import bundle
-
-        return bundle(asked, _case_path(asked))
-    if asked.verb == "find-text":
-        from pipeline.find_text import find_text
-
-        return find_text(asked, _case_path(asked))
+    if asked.verb in DOORS:
+        room, name = DOORS[asked.verb].split(":")
+        answer = getattr(import_module(room), name)
+        found: tuple[dict[str, Any], str, int] = (
+            answer(asked, _case_path(asked)) if hasattr(asked, "case") else answer(asked)
+        )
+        return found
     from pipeline import verbs
 
     verb: Callable[[Any, Path | None], tuple[dict[str, Any], str, int]] = getattr(verbs, asked.verb)

@@ -60,13 +60,14 @@ class Dataset:
                 sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
                 ends = np.cumsum(sizes)
                 groups = np.searchsorted(ends, rows, side="right")
-                chosen = np.unique(groups)
-                piece = file.read_row_groups(chosen.tolist(), columns=have)
-            starts = ends - np.asarray(sizes)
-            offsets = np.cumsum([0, *(sizes[i] for i in chosen)])[:-1]
-            within = np.asarray(rows) - starts[groups] + offsets[np.searchsorted(chosen, groups)]
-            piece = piece.take(pa.array(within, pa.int64()))
-            columns.update({name: piece[name] for name in have})
+                pieces = []
+                # one after the other, so that one row group of pictures at a time is in memory
+                for group in np.unique(groups).tolist():
+                    within = np.asarray(rows)[groups == group] - (ends[group] - sizes[group])
+                    piece = file.read_row_group(group, columns=have)
+                    pieces.append(piece.take(pa.array(within, pa.int64())))
+                found = pa.concat_tables(pieces)
+            columns.update({name: found[name] for name in have})
         return pa.table({name: columns[name] for name in names})
 
     def _find(self) -> dict[str, tuple[int, int]]:

@@ -21,6 +21,9 @@ Parts = Mapping[str, Sequence[Part] | None]
 Find = Callable[[str, str, str], Record | None]
 """(dataset, task, identity) -> record of the finished task."""
 
+Times = Callable[[str, str], int]
+"""(dataset, task) -> how many erasures touched what the task had made."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -86,7 +89,13 @@ def variants(step: Step, case: Case) -> Iterator[tuple[str, Any]]:
         yield "", getattr(case, step.knobs or step.run.name)
 
 
-def plan_step(number: int, step: Step, case: Case, known: tuple[Parts, Digests, Find]) -> StepPlan:
+def plan_step(
+    number: int,
+    step: Step,
+    case: Case,
+    known: tuple[Parts, Digests, Find],
+    erased: Times = lambda *_: 0,
+) -> StepPlan:
     """Return what one step has done and has to do.
 
     Args:
@@ -94,6 +103,8 @@ def plan_step(number: int, step: Step, case: Case, known: tuple[Parts, Digests, 
         step: the step.
         case: the case.
         known: parts of each dataset, digest of each model, and the look-up of records.
+        erased: how often what a task had made was touched by an erasure: it is made anew, as
+            something else, so that what a late worker brings of before is not taken for it.
     """
     parts, models, find = known
     for names in (*step.reads.values(), *step.uses.values()):
@@ -105,8 +116,9 @@ def plan_step(number: int, step: Step, case: Case, known: tuple[Parts, Digests, 
         seed = _constant(step, plain(config, models), uses)
         tools = digest(seed)
         for name, inputs in _tasks(step, parts):
-            identity = digest({**seed, "inputs": _digests(step.run.reads, inputs)})
             full = ".".join(filter(None, (variant, _part_across(step, uses), name)))
+            touched = {"erased": times} if (times := erased(step.writes, full)) else {}
+            identity = digest({**seed, **touched, "inputs": _digests(step.run.reads, inputs)})
             record = find(step.writes, full, identity)
             if record is not None:
                 done.append(record)

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from pipeline.case import Case, load, located
+from pipeline.case import Case, load
 from pipeline.errors import CaseError
 from pipeline.flow import FLOW, SOURCES
 from pipeline.identity import Digests, contents_of
+from pipeline.parse import located
 from pipeline.plan import StepPlan, plan_step
 from pipeline.sources import SourcePart, list_source
 from pipeline.steps import check
 from pipeline.store import Part, Store
+from pipeline.tombstones import read_tombstones
 from stages.models.files import ModelError, ModelRef, model_digest
 
 
@@ -59,13 +61,14 @@ def open_project(path: Path) -> Project:
     check(FLOW, SOURCES)
     folder = path.resolve().parent
     sections = {name: name.split(".", maxsplit=1)[0] for name in SOURCES}
+    stones = read_tombstones(store.root)
     return Project(
         path=path,
         case=case,
         store=store,
         models=_digests(case, folder, store.root / "models.json"),
         sources={
-            name: list_source(located(getattr(case, section), folder))
+            name: list_source(located(getattr(case, section), folder), stones)
             for name, section in sections.items()
         },
     )
@@ -99,9 +102,9 @@ def plan_all(project: Project) -> list[StepPlan]:
     parts: dict[str, Sequence[Part] | None] = {
         name: [listed.part for listed in found] for name, found in project.sources.items()
     }
-    plans = []
+    plans, stones = [], read_tombstones(project.store.root)
     for number, step in enumerate(FLOW):
         known = (parts, project.models, project.store.find)
-        plans.append(plan_step(number, step, project.case, known))
+        plans.append(plan_step(number, step, project.case, known, stones.times))
         parts[step.writes] = plans[-1].parts
     return plans

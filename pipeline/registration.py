@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.custody import append
+from pipeline.custody_ledger import digests_within
+from pipeline.custody_log import read_log
 from pipeline.datasets import open_dataset
 from pipeline.errors import CaseError
 from pipeline.flow import FLOW
@@ -19,8 +22,10 @@ from pipeline.identity import digest, plain
 from pipeline.project import Project
 from pipeline.steps import Step
 from pipeline.store import Store
-from stages.statistics.discovery import fewest_findings, needed_controls
-from stages.tables import UNITS
+from stages.statistics.discovery import needed_controls
+from stages.tables import BALANCE, UNITS
+from stages.verdicts.against import Rule, fewest, left_out
+from stages.verdicts.blindfold import PLACES, places
 
 MADE = frozenset({"made.sampled", "made.written", "made.adopted", "made.imported"})
 """Datasets of what models make, or somebody brings: everything before them can be registered."""
@@ -28,8 +33,11 @@ MADE = frozenset({"made.sampled", "made.written", "made.adopted", "made.imported
 LISTS = {"images": "made.units", "texts": "made.text_units"}
 """Half of the house -> its units."""
 
+_REPAIRED = {"images": "made.balance", "texts": "made.text_balance"}
+"""Half of the house -> the places of its units once controls were repaired."""
+
 _FORMAT = "registration-1"
-_NOT_DECIDED = frozenset({"name", "run", "cluster", "max_rejected"})
+_NOT_DECIDED = frozenset({"name", "run", "cluster", "max_rejected", "reviews"})
 """Sections of a case that change no number."""
 
 
@@ -72,19 +80,26 @@ def feasible(store: Store, case: Any) -> dict[str, Feasible]:
     found = {}
     for half, dataset in LISTS.items():
         rows = open_dataset(store, UNITS, dataset).read(["unit_id", "label", "prompt_ids"])
+        repair, level = case.assess.repair, case.assess.q
+        reader = open_dataset(store, BALANCE, _REPAIRED[half])
+        placed = places([reader.read(PLACES)])
         labels = {
             row["unit_id"]: row["label"]
             for row in rows.to_pylist()
-            if not row["prompt_ids"] or len(row["prompt_ids"]) >= case.assess.prompts_per_unit
+            if (not row["prompt_ids"] or len(row["prompt_ids"]) >= case.assess.prompts_per_unit)
+            and left_out(row["unit_id"], row["label"], repair, placed) is None
         }
-        units, controls = (list(labels.values()).count(each) for each in ("test", "control"))
+        units, controls = (
+            [{"unit_id": name} for name, label in sorted(labels.items()) if label == each]
+            for each in ("test", "control")
+        )
+        rule = Rule(level, repair, larger=True, listed=True, hidden=True)
         if units:
-            fewest = fewest_findings(units, controls, case.assess.q) if controls else None
             found[half] = Feasible(
-                units=units,
-                controls=controls,
-                fewest=fewest,
-                for_one=needed_controls(units, case.assess.q),
+                units=len(units),
+                controls=len(controls),
+                fewest=fewest(units, controls, rule, placed) if controls else None,
+                for_one=needed_controls(len(units), level),
             )
     return found
 
@@ -122,13 +137,24 @@ def register(project: Project) -> dict[str, Any]:
                 f"{path}: another registration is there, and it is not overwritten; use another"
                 " `run` folder"
             ) from None
-        return before
+        written = before
+    _log(store, str(written["digest"]))
     return written
+
+
+def _log(store: Store, registered: str) -> None:
+    """Write the registration into the custody log, where it does not stand there already."""
+    outputs = digests_within(store.root, [path_of(store)])
+    if not outputs.items() <= read_log(store.root).holds.items():
+        append(store.root, "registered", outputs=outputs, about={"digest": registered})
 
 
 def _check(lists: Mapping[str, Feasible], q: float) -> None:
     if not lists:
-        raise CaseError("register: no unit to test; ask for works of the training half by name")
+        raise CaseError(
+            "register: no unit to test; ask for works of the training half by name, and with"
+            " `blind.repair` for enough of both halves that their looks can be learnt"
+        )
     for half, each in lists.items():
         if not each.possible:
             least = needed_controls(each.units, q, each.units)

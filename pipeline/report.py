@@ -23,6 +23,7 @@ from pipeline.report_exhibits import (
     read_exhibits,
 )
 from pipeline.report_lists import Listed, RejectedLine, list_rejected, listed
+from pipeline.report_triage import TriageLine, count_triage
 from stages.contract import Reader, Table
 from stages.tables import (
     ARTISTS,
@@ -33,6 +34,7 @@ from stages.tables import (
     PROMPTS,
     REJECTED,
     SCORES,
+    SIGNALS,
     THRESHOLDS,
     WORKS,
 )
@@ -49,6 +51,7 @@ READS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "thresholds": (THRESHOLDS, ("made.thresholds",)),
     "findings": (FINDINGS, ("made.findings",)),
     "artists": (ARTISTS, ("made.artists",)),
+    "signals": (SIGNALS, ("made.signals", "made.losses")),
 }
 """Role -> table and the datasets behind one reader."""
 
@@ -94,6 +97,9 @@ class RunFacts:
 
     rejected: pa.Table = field(default_factory=REJECTED.empty)
     """REJECTED rows of the whole run."""
+
+    erased: Mapping[str, int] = field(default_factory=dict)
+    """What was erased on request, in numbers; of whom is not known any more."""
 
     names: Mapping[str, str] = field(default_factory=dict)
     """Name of each model in the case, by model_id."""
@@ -148,6 +154,9 @@ class Summary:
     rejected: tuple[RejectedLine, ...]
     """Rows that failed, by stage and reason."""
 
+    triage: tuple[TriageLine, ...]
+    """Signals from inside the models, on which nothing else rests."""
+
 
 def collect(readers: Mapping[str, Reader], facts: RunFacts) -> Summary:
     """Return everything that the page says, from the tables of a finished run.
@@ -184,6 +193,7 @@ def collect(readers: Mapping[str, Reader], facts: RunFacts) -> Summary:
         unexamined=lists[2],
         verdicts={row["values"]: row["counts"] for row in pc.value_counts(verdict).to_pylist()},
         rejected=list_rejected(facts.rejected),
+        triage=count_triage(readers["signals"]),
     )
 
 

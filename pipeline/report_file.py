@@ -1,6 +1,7 @@
 """Report file: from the current datasets of a run folder to run/report.html."""
 
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,12 +15,16 @@ from pipeline.errors import RunError
 from pipeline.flow import FLOW
 from pipeline.project import Project
 from pipeline.store import Store
+from pipeline.tombstones import counts_of, read_tombstones
 from stages.contract import Reader
 from stages.tables import REJECTED
 
 if TYPE_CHECKING:
+    from pipeline.report import RunFacts, Summary
     from pipeline.report_page import TextHalf
     from pipeline.report_standing import StandingSummary
+
+    Shown = Callable[[Summary, TextHalf | None], tuple[Summary, TextHalf | None]]
 
 LIBRARIES = (
     *("palimpsest", "torch", "diffusers", "transformers", "open_clip_torch", "faiss-cpu"),
@@ -31,19 +36,50 @@ LAST = ("made.artists", "made.authors")
 
 def write_report(project: Project) -> Path:
     """Write run/report.html from the current datasets and return where it is."""
-    from pipeline.report import READS, RunFacts, StepTime, collect
+    page = project.store.root / "report.html"
+    draft = page.with_suffix(".draft")
+    check_finished(project.store)
+    draft.write_text(report_of(project, facts_of(project, datetime.now(UTC))), encoding="utf-8")
+    draft.replace(page)
+    return page
+
+
+def report_of(project: Project, facts: "RunFacts", shown: "Shown | None" = None) -> str:
+    """Return the report of a finished run.
+
+    Args:
+        project: the case.
+        facts: what the tables do not say.
+        shown: changes what the page says of images and of texts, for readers who must not see
+            everything.
+    """
+    from pipeline.report import READS, collect
     from pipeline.report_page import render
 
-    store, case = project.store, project.case
-    check_finished(store)
     readers: dict[str, Reader] = {
-        role: open_dataset(store, table, *names) for role, (table, names) in READS.items()
+        role: open_dataset(project.store, table, *names) for role, (table, names) in READS.items()
     }
-    facts = RunFacts(
+    summary, texts = collect(readers, facts), _texts(project)
+    if shown is not None:
+        summary, texts = shown(summary, texts)
+    return render(summary, readers, texts, _standing(project))
+
+
+def facts_of(project: Project, moment: datetime) -> "RunFacts":
+    """Return what the tables do not say of a run.
+
+    Args:
+        project: the case.
+        moment: date of the report, UTC.
+    """
+    from pipeline.report import RunFacts, StepTime
+
+    store, case = project.store, project.case
+    return RunFacts(
         case=case.name,
         setting=case.setting,
         run_seed=case.prompts.run_seed,
-        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        date=moment.strftime("%Y-%m-%d %H:%M UTC"),
         min_hits=case.flag.min_hits,
         timings=tuple(
             StepTime(
@@ -56,6 +92,7 @@ def write_report(project: Project) -> Path:
             if (records := store.current(step.writes))
         ),
         rejected=_rejected(store),
+        erased=counts_of(read_tombstones(store.root)),
         names={
             project.models[config.model]: name
             for asked in (case.models, case.writers)
@@ -64,12 +101,6 @@ def write_report(project: Project) -> Path:
         digests={_name_of(ref): sha for ref, sha in project.models.items()},
         versions=_versions(),
     )
-    page = store.root / "report.html"
-    draft = page.with_suffix(".draft")
-    html = render(collect(readers, facts), readers, _texts(project), _standing(project))
-    draft.write_text(html, encoding="utf-8")
-    draft.replace(page)
-    return page
 
 
 def check_finished(store: Store) -> None:
@@ -80,6 +111,8 @@ def check_finished(store: Store) -> None:
     """
     if not any(store.current(name) for name in LAST):
         raise RunError("the run is not finished; `palimpsest run` first")
+    if read_tombstones(store.root).pending:
+        raise RunError("an erasure was begun and not ended; `palimpsest run` ends it")
 
 
 def _texts(project: Project) -> "TextHalf | None":

@@ -5,23 +5,30 @@ told apart without the model, what could not have been seen, and what was regist
 single numbers is that of `stages.verdicts.sentences`.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pipeline.report_null import Drawing, draw_null
 from stages.contract import Reader, Table
-from stages.statistics.discovery import expected_false, fewest_findings, needed_controls
-from stages.tables import ASSESSMENTS, BLIND, LEANINGS, LIMITS
+from stages.statistics.discovery import expected_false, needed_controls
+from stages.statistics.placebo import ByCoin, ByLook, by_coin, by_look
+from stages.statistics.repairs import effective
+from stages.tables import ASSESSMENTS, BALANCE, BLIND, FINDINGS, LEANINGS, LIMITS
+from stages.verdicts.against import Rule, closeness, fewest
+from stages.verdicts.blindfold import Place, Repair
+from stages.verdicts.confirm import COPIES
 from stages.verdicts.measures import larger
-from stages.verdicts.sentences import none_closer
+from stages.verdicts.sentences import none_closer, repair_of
 
 Row = Mapping[str, Any]
 
 STANDING_READS: Mapping[str, tuple[Table, tuple[str, ...]]] = {
     "assessments": (ASSESSMENTS, ("made.assessments", "made.text_assessments")),
+    "balance": (BALANCE, ("made.balance", "made.text_balance")),
     "blind": (BLIND, ("made.blind", "made.text_blind")),
+    "findings": (FINDINGS, ("made.findings", "made.text_findings")),
     "leanings": (LEANINGS, ("made.leanings", "made.text_leanings")),
     "limits": (LIMITS, ("made.limits", "made.text_limits")),
 }
@@ -55,6 +62,8 @@ class Standing:
     """Control units m."""
     standing_out: int
     """Test units whose q is at most the level; a finding has to have come back besides."""
+    findings: int
+    """Units of those that are findings by this method."""
     unreached: int
     """Test units that no control unit reaches."""
     expected_false: float
@@ -65,6 +74,10 @@ class Standing:
     """Controls that a single one would need."""
     excluded: Mapping[str, int]
     """Why units are in no test, and how many."""
+    overlap: tuple[str, ...]
+    """Units with works of both halves: controls that are no controls."""
+    constant: bool
+    """True if all score the same, so that none could have stood out."""
     drawing: Drawing | None
     """The null and the units in it; None where there is nothing to draw."""
     limit: Row | None
@@ -73,6 +86,10 @@ class Standing:
     """Score of each tested unit, by unit_id."""
     closest: float | None
     """Closest score of a control unit; None if none had a match."""
+    coin: ByCoin | None
+    """What is found if control units stand in for works, by coin; None if there are too few."""
+    look: ByLook | None
+    """The same for those that look most like works; None if nobody looked, or there are too few."""
 
 
 class Strip(NamedTuple):
@@ -102,6 +119,9 @@ class StandingSummary:
     """`digest` and `registered`; None if nothing was registered."""
     departures: tuple[str, ...]
     """What is not as it was registered."""
+    repair: str
+    """What was done about controls that can be told from works, in one sentence; empty if nothing
+    was."""
 
     def list_of(self, model_id: str, method: str) -> Standing | None:
         """Return the units of one model by one method, if they were tested."""
@@ -140,6 +160,12 @@ def collect_standing(
     """
     rows = {role: reader.read(_names(role)).to_pylist() for role, reader in readers.items()}
     limits = {(row["model_id"], row["method"]): row for row in rows["limits"]}
+    looks = {row["unit_id"]: row for row in rows["balance"]}
+    departed = any(place.startswith(_REPAIR) for place in departures) if registered else None
+    named: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows["findings"]:
+        if row["verdict"] in COPIES and row["unit_id"] is not None:
+            named[row["model_id"], row["method"]].add(row["unit_id"])
     lists: dict[tuple[str, bool, int, str], list[Row]] = {}
     for row in rows["assessments"]:
         order = list(NAMES).index(row["method"]) if row["method"] in NAMES else len(NAMES)
@@ -148,21 +174,38 @@ def collect_standing(
     return StandingSummary(
         q=q,
         lists=tuple(
-            _standing(found, q, limits.get((model_id, method)))
+            replace(
+                _standing(found, q, limits.get((model_id, method)), looks),
+                findings=len(named[model_id, method]),
+            )
             for (model_id, _, _, method), found in sorted(lists.items())
         ),
         blind=tuple(rows["blind"]),
         leanings=tuple(rows["leanings"]),
         registered=registered,
         departures=tuple(departures),
+        repair=_repaired(rows["balance"], departed=departed),
     )
+
+
+_REPAIR = ("case.blind.repair", "case.blind.caliper", "case.blind.strata")
+
+
+def _repaired(balance: Sequence[Row], *, departed: bool | None) -> str:
+    controls = [row["weight"] for row in balance if row["label"] == "control" and row["kept"]]
+    kinds = {row["repair"] for row in balance}
+    if not controls or kinds == {"none"}:
+        return ""
+    return repair_of(min(kinds), (len(controls), effective(controls)), departed=departed)
 
 
 def _names(role: str) -> Sequence[str]:
     return list(STANDING_READS[role][0].schema.names)
 
 
-def _standing(rows: Sequence[Row], q: float, limit: Row | None) -> Standing:
+def _standing(
+    rows: Sequence[Row], q: float, limit: Row | None, looks: Mapping[str, Row]
+) -> Standing:
     first = rows[0]
     tested = [row for row in rows if row["p"] is not None]
     controls = [row for row in rows if row["label"] == "control" and row["excluded"] is None]
@@ -176,13 +219,16 @@ def _standing(rows: Sequence[Row], q: float, limit: Row | None) -> Standing:
         name=NAMES.get(method, method.replace("_", " ")),
         primary=first["primary"],
         units=first["num_units"],
-        controls=first["num_controls"],
+        controls=len(controls),
         standing_out=len(found),
+        findings=0,
         unreached=sum(row["num_exceeding"] == 0 for row in tested),
         expected_false=expected_false(q, len(found)),
-        fewest=fewest_findings(first["num_units"], first["num_controls"], q) if tested else 0,
+        fewest=_fewest(tested, controls, q, looks) if tested else 0,
         for_one=needed_controls(max(1, first["num_units"]), q),
         excluded=Counter(row["excluded"] for row in rows if row["excluded"]),
+        overlap=tuple(sorted(row["unit_id"] for row in rows if row["label"] == "mixed")),
+        constant=len({row["score"] for row in (*tested, *controls)}) == 1,
         drawing=draw_null(
             _scores(row for row in tested if row["unit_id"] not in out),
             _scores(found),
@@ -196,7 +242,35 @@ def _standing(rows: Sequence[Row], q: float, limit: Row | None) -> Standing:
         closest=nearer(
             (row["score"] for row in controls if row["score"] is not None), default=None
         ),
+        **_placebo(first, controls, q, looks),
     )
+
+
+def _fewest(
+    tested: Sequence[Row], controls: Sequence[Row], q: float, looks: Mapping[str, Row]
+) -> int:
+    rule = Rule(q, _kind(tested, looks), larger=True, listed=True, hidden=True)
+    placed = {name: Place(r["kept"], r["stratum"], r["weight"]) for name, r in looks.items()}
+    return fewest(tested, controls, rule, placed)
+
+
+def _kind(rows: Sequence[Row], looks: Mapping[str, Row]) -> Repair:
+    found: Repair = looks[rows[0]["unit_id"]]["repair"] if rows[0]["unit_id"] in looks else "none"
+    return found
+
+
+def _placebo(
+    first: Row, controls: Sequence[Row], q: float, looks: Mapping[str, Row]
+) -> dict[str, Any]:
+    """Return what is found if control units stand in for works."""
+    if not first["primary"] or not controls:
+        return {"coin": None, "look": None}
+    scores_m = closeness(controls, larger=larger(first["method"]))
+    look_m = [looks[row["unit_id"]]["look"] for row in controls if row["unit_id"] in looks]
+    return {
+        "coin": by_coin(scores_m, q, 0),
+        "look": by_look(scores_m, look_m, q) if len(look_m) == len(controls) else None,
+    }
 
 
 def _scores(rows: Iterable[Row]) -> list[float | None]:

@@ -15,16 +15,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.case import located
 from pipeline.cluster import Crew, open_crew
 from pipeline.crew import Death, find_deadly, work_through
+from pipeline.custody_ledger import Ledger, name_models, open_ledger
+from pipeline.erase_store import finish_erasing
 from pipeline.errors import DiskFullError, RunError, StoreError
 from pipeline.identity import Digests, digest, schema_value
 from pipeline.inputs import read_role, row_keys
+from pipeline.parse import located
 from pipeline.plan import StepPlan, Task, plan_step, variants
 from pipeline.sources import SourcePart
 from pipeline.steps import Step
 from pipeline.store import Part, Record, Store
+from pipeline.tombstones import read_tombstones
 from pipeline.worker import Order
 from stages.contract import Columns, FoldStage, Table
 from stages.tables import FILES
@@ -60,6 +63,9 @@ class Job:
     notify: Notify
     """Who hears what happens."""
 
+    named: Mapping[str, str] = field(default_factory=dict)
+    """What else the run starts from, name -> sha256: the case file."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepTotal:
@@ -81,11 +87,15 @@ def run_flow(job: Job, store: Store) -> list[StepTotal]:
     Raises:
         RunError: a task failed for good; everything committed stays.
     """
+    finish_erasing(store)
+    stones = read_tombstones(store.root)
     parts: dict[str, Sequence[Part] | None] = {}
-    for dataset, listed in job.sources.items():
-        parts[dataset] = _write_source(store, dataset, listed)
     totals = []
     with ExitStack() as stack:
+        started = {**job.named, **name_models(job.models)}
+        ledger = stack.enter_context(open_ledger(store, started))
+        for dataset, listed in job.sources.items():
+            parts[dataset] = _write_source(store, dataset, listed, ledger)
         crews: list[Crew] = []
 
         def crew() -> Crew:
@@ -97,12 +107,12 @@ def run_flow(job: Job, store: Store) -> list[StepTotal]:
         for number, step in enumerate(job.flow):
             began = time.perf_counter()
             known = (parts, job.models, store.find)
-            plan = plan_step(number, step, job.case, known)
+            plan = plan_step(number, step, job.case, known, stones.times)
             _tell(job, "step", step, todo=len(plan.todo), done=len(plan.done))
             if plan.todo:
-                _do(job, store, crew(), plan)
+                _do(job, store, (crew(), ledger), plan)
                 ran = len(plan.todo)
-                plan = plan_step(number, step, job.case, known)
+                plan = plan_step(number, step, job.case, known, stones.times)
             else:
                 ran = 0
             if not store.is_published(step.writes, plan.done):
@@ -110,6 +120,7 @@ def run_flow(job: Job, store: Store) -> list[StepTotal]:
             if plan.parts is None:
                 raise StoreError(f"{step.writes}: a finished task has no record; run again")
             store.publish(step.writes, plan.done)
+            ledger.finished(plan, ran)
             parts[step.writes] = plan.parts
             totals.append(_total(plan, ran, time.perf_counter() - began))
             _tell(job, "step-done", step, rows=totals[-1].rows, rejected=totals[-1].rejected)
@@ -120,15 +131,18 @@ def _tell(job: Job, event: str, step: Step, **numbers: float) -> None:
     job.notify({"event": event, "step": step.run.name, "dataset": step.writes, **numbers})
 
 
-def _tell_part(job: Job, store: Store, step: Step, task: Task) -> None:
+def _tell_part(job: Job, store: Store, step: Step, task: Task) -> Record:
     record = store.find(task.dataset, task.name, task.identity)
     if record is None:
         raise StoreError(f"{task.dataset}: part {task.name} was made, but its record is not there")
     rows = sum(part.rows for part in record.parts)
     _tell(job, "part", step, rows=rows, rejected=record.rejected)
+    return record
 
 
-def _write_source(store: Store, dataset: str, listed: Iterable[SourcePart]) -> list[Part]:
+def _write_source(
+    store: Store, dataset: str, listed: Iterable[SourcePart], ledger: Ledger
+) -> list[Part]:
     """Commit the listed files as parts, so that workers read them like any other."""
     records = []
     for part, rows in listed:
@@ -142,12 +156,13 @@ def _write_source(store: Store, dataset: str, listed: Iterable[SourcePart]) -> l
             store.commit(record)
         records.append(record)
     store.publish(dataset, records)
+    ledger.listed(dataset, records)
     return [part for record in records for part in record.parts]
 
 
-def _do(job: Job, store: Store, crew: Crew, plan: StepPlan) -> None:
+def _do(job: Job, store: Store, hands: tuple[Crew, Ledger], plan: StepPlan) -> None:
     """Make every task of a step, or raise."""
-    step = plan.step
+    step, (crew, ledger) = plan.step, hands
     configs = {name: located(config, job.folder) for name, config in variants(step, job.case)}
     orders = deque(_order(task, configs[task.variant], step, (store, crew)) for task in plan.todo)
     tries: Counter[str] = Counter()
@@ -156,7 +171,7 @@ def _do(job: Job, store: Store, crew: Crew, plan: StepPlan) -> None:
         for order, outcome in work_through(crew, orders):
             name = order.task.name
             if outcome is None:
-                _tell_part(job, store, step, order.task)
+                ledger.made(step, _tell_part(job, store, step, order.task))
                 continue
             tries[name] += 1
             if isinstance(outcome, Death) and tries[name] > 1:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.errors import CaseError
 from pipeline.identity import column_digest
 from pipeline.store import Part
+from pipeline.tombstones import Tombstones
 from stages.contract import StageError
 from stages.sources.listing import list_files
 from stages.sources.places import Sources
@@ -28,14 +29,21 @@ class SourcePart(NamedTuple):
     rows: pa.Table
 
 
-def list_source(config: Sources) -> list[SourcePart]:
+def list_source(config: Sources, stones: Tombstones | None = None) -> list[SourcePart]:
     """Return the files that a section of the case names, cut into parts.
+
+    Args:
+        config: the section.
+        stones: what was erased on request; such files are not listed.
 
     Raises:
         CaseError: a source is missing, empty or cannot be read.
     """
     try:
-        table = FILES.check(list_files(config))
+        table = list_files(config)
+        if stones is not None:
+            table = stones.files_left(table, config)
+        table = FILES.check(table)
     except (StageError, OSError) as error:
         raise CaseError(str(error)) from error
     full = config.sources[0].columns.layout.part_bytes if config.sources else 0

@@ -158,7 +158,7 @@ class Store:
 
         The loser's files are removed.
         """
-        path = self._record_path(record.dataset, record.task, record.identity)
+        path = self.record_path(record.dataset, record.task, record.identity)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
         with draft.open("x") as out:
@@ -183,22 +183,23 @@ class Store:
     def find(self, dataset: str, task: str, identity: str) -> Record | None:
         """Return the record of a finished task, or None if it is not done."""
         try:
-            text = self._record_path(dataset, task, identity).read_text()
+            text = self.record_path(dataset, task, identity).read_text()
         except FileNotFoundError:
             return None
-        return _record_of(json.loads(text))
+        return record_of(json.loads(text))
 
-    def _record_path(self, dataset: str, task: str, identity: str) -> Path:
+    def record_path(self, dataset: str, task: str, identity: str) -> Path:
+        """Return where the record of a task lies, or would lie."""
         return self.root / "records" / dataset / f"{task}-{identity[:32]}.json"
 
     def records(self) -> Iterator[tuple[Path, Record]]:
         """Yield every published record, current or superseded."""
         for path in sorted((self.root / "records").glob("*/*.json")):
-            yield path, _record_of(json.loads(path.read_text()))
+            yield path, record_of(json.loads(path.read_text()))
 
     def withdraw(self, record: Record) -> None:
         """Take a record back, so that its task counts as not done; its files stay until `gc`."""
-        path = self._record_path(record.dataset, record.task, record.identity)
+        path = self.record_path(record.dataset, record.task, record.identity)
         path.replace(path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.withdrawn"))
 
     def publish(self, dataset: str, records: Iterable[Record]) -> None:
@@ -270,7 +271,8 @@ def files_of(record: Record) -> list[File]:
     return [file for part in record.parts for file in part.files] + rejected
 
 
-def _record_of(value: Any) -> Record:
+def record_of(value: Any) -> Record:
+    """Return the record that JSON values describe."""
     parts = tuple(
         Part(
             name=part["name"],

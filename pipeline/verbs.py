@@ -6,11 +6,13 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
 from pipeline import upkeep
+from pipeline.custody_ledger import noting_gone
 from pipeline.datasets import open_dataset, parts_of
 from pipeline.errors import CaseError
 from pipeline.estimate import estimate, human_bytes, human_seconds
@@ -133,12 +135,14 @@ def _job(project: Project, flow: Sequence[Step], notify: Callable[[Any], None]) 
         sources=project.sources,
         models=project.models,
         notify=notify,
+        named={project.path.name: sha256(project.path.read_bytes()).hexdigest()},
     )
 
 
 def run(asked: Namespace, path: Path) -> Answer:
     """Do what is still to do, then write the report."""
     from pipeline import registration
+    from pipeline.erase_store import sweep_after
     from pipeline.runner import run_flow
 
     began = time.perf_counter()
@@ -147,9 +151,11 @@ def run(asked: Namespace, path: Path) -> Answer:
         bars = Bars(person) if person.isatty() else Lines(person)
         project = open_project(path)
         if asked.retry_rejected:
-            upkeep.withdraw_rejected(store, [step.writes for step in FLOW])
+            with noting_gone(store, "withdrawn"):
+                upkeep.withdraw_rejected(store, [step.writes for step in FLOW])
         try:
             totals = run_flow(_job(project, FLOW, bars), store)
+            sweep_after(store)
         finally:
             bars.close()
         page = store.root / "report.html"
@@ -274,7 +280,7 @@ def check(_: Namespace, path: Path) -> Answer:
 def gc(_: Namespace, path: Path) -> Answer:
     """Remove superseded parts and what no record names."""
     store = open_store(path)[1]
-    with locked(store.root):
+    with locked(store.root), noting_gone(store, "swept"):
         done = [(plan.step.writes, plan) for plan in plan_all(open_project(path))]
         finished = [
             name

@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from pipeline.datasets import Dataset
+from pipeline.environment import note_environment
 from pipeline.identity import digest
 from pipeline.inputs import leave_out, only_rows, read_role
 from pipeline.plan import Task
 from pipeline.store import Part, Record, Store, files_of
+from pipeline.tombstones import keep_to, read_tombstones
 from stages.contract import Artefact, Columns, FoldStage, Kit, MapStage, Out, Rejected, Stage, Table
 
 PART_BYTES = 64 << 20
@@ -59,6 +61,8 @@ class Order:
 class _Made(NamedTuple):
     parts: list[Part]
     rejected: list[Rejected]
+    erased: int = 0
+    """Rows that were left out, as somebody asked for it."""
 
 
 @dataclass(slots=True)
@@ -137,13 +141,14 @@ def _map(stage: MapStage[Any, Any], attempt: _Attempt) -> _Made:
             for role, wanted in stage.reads.items()
         }
         inputs, left_out = leave_out(stage, only_rows(stage, inputs, order.only), order.deadly)
-    rows, rejected = stage.run(inputs, _opened(stage, attempt))
+    out = stage.run(inputs, _opened(stage, attempt))
     if order.only is not None:
         return _Made([], [])
+    (rows, rejected), erased = keep_to(read_tombstones(store.root), stage.writes, out)
     with clock("write"):
         name = order.task.name
         part = store.write_part(stage.writes, name, rows, place=attempt.place(name))
-    return _Made([part], [*left_out, *rejected])
+    return _Made([part], [*left_out, *rejected], erased)
 
 
 def _fold(stage: FoldStage[Any], attempt: _Attempt) -> _Made:
@@ -158,13 +163,14 @@ def _fold(stage: FoldStage[Any], attempt: _Attempt) -> _Made:
         kit = replace(attempt.kit(), folder=folder)
         outs = list(stage.run(streams, order.config, kit))
         return _Made([_artefact(store, folder)], [row for out in outs for row in out.rejected])
-    rejected: list[Rejected] = []
-    batches = _noting(stage.run(streams, order.config, attempt.kit()), rejected)
+    rejected, erased = list[Rejected](), list[int]()
+    made = stage.run(streams, order.config, attempt.kit())
+    batches = _noting(_kept(store, stage.writes, made, erased), rejected)
     parts = [
         store.write_part(stage.writes, name, rows, place=attempt.place(name))
         for name, rows in _cut(stage.writes, stage.cut, batches)
     ]
-    return _Made(parts, rejected)
+    return _Made(parts, rejected, sum(erased))
 
 
 def _stream(store: Store, wanted: Columns, parts: tuple[Part, ...]) -> Iterator[pa.Table]:
@@ -187,6 +193,15 @@ def _artefact(store: Store, folder: Path) -> Part:
     files = tuple(store.file(path) for path in sorted(folder.iterdir()))
     columns = {Path(file.path).name: file.sha256 for file in files}
     return Part(name="all", rows=0, files=files, columns=columns)
+
+
+def _kept(store: Store, table: Table, outs: Iterator[Out], erased: list[int]) -> Iterator[Out]:
+    """Yield what a fold gives without what was erased, and count it."""
+    stones = read_tombstones(store.root)
+    for each in outs:
+        out, many = keep_to(stones, table, each)
+        erased.append(many)
+        yield out
 
 
 def _noting(outs: Iterator[Out], rejected: list[Rejected]) -> Iterator[pa.Table]:
@@ -236,11 +251,13 @@ def _record(attempt: _Attempt, made: _Made) -> Record:
             "host": socket.gethostname(),
             "device": order.device,
             "threads": order.threads,
+            "environment": note_environment(attempt.store.root),
             "rows_in": task.rows,
             "began": attempt.began,
             "ended": round(time.time(), 3),
             "seconds": attempt.clock.seconds,
             "deadly": list(order.deadly),
+            **({"erased": made.erased} if made.erased else {}),
         },
     )
 

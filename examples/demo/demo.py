@@ -1,10 +1,11 @@
-"""The demo: makes both corpora, runs the case, counts what was found against what was planted.
+"""The demo: makes both corpora, runs the case, counts what was found, seals it and checks the seal.
 
     python examples/demo/demo.py [--folder demo] [--run-seed 1]
 
 The pipeline sees the corpora and the models. The keys (what was planted) and the truth tables (what
 the models give back, by another rule and other seeds) are read here, after the run, to mark its
-answers. The last line is one JSON object.
+answers. What was found is sealed as a bundle, which stock tools then check, as whoever is handed it
+would. The last line is one JSON object.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any
 import draw
 import tales
 from marks import RATE, Marks, mark_images, mark_texts
+from sealing import Seal, missing_tools, seal
 
 HERE = Path(__file__).parent
 
@@ -66,13 +68,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     images = mark_images(case, asked.folder / "corpus" / "key.json", HERE / "truth.json")
     texts = mark_texts(case, asked.folder / "tales" / "key.json", HERE / "truth_text.json")
     print_marks(images, texts, ran)
+    lacking = missing_tools()
+    sealed = None if lacking else seal(case, asked.folder / _run_name(asked.run_seed), ran)
+    print_seal(sealed, lacking)
     last = images.as_json() | {
         "seconds": round(time.perf_counter() - began, 1),
         "report": ran["report"],
         "texts": texts.as_json(),
+        "bundle": None if sealed is None else sealed.as_json(),
     }
     print(json.dumps(last))
-    return 0
+    return 0 if sealed is None or all(check.good for check in sealed.checks) else 1
 
 
 def print_marks(images: Marks, texts: Marks, ran: Mapping[str, Any]) -> None:
@@ -98,6 +104,24 @@ def print_marks(images: Marks, texts: Marks, ran: Mapping[str, Any]) -> None:
                 print(f"{label}: {', '.join(names)}")
     print(f"\nregistered before anything was made: {ran['registered']}")
     print(f"report: {ran['report']}")
+
+
+def print_seal(sealed: Seal | None, lacking: Sequence[str]) -> None:
+    """Say whether the bundle holds, and how anybody can see that for themselves."""
+    if sealed is None:
+        print(f"bundle: none, for this machine has no {' and no '.join(lacking)}")
+        return
+    good = sum(check.good for check in sealed.checks)
+    print(f"bundle: {sealed.folder}, untimestamped, fingerprint {sealed.fingerprint}")
+    print(f"{good} of {len(sealed.checks)} stock commands of its VERIFY.txt printed what it says:")
+    for check in sealed.checks:
+        last = check.said.splitlines()[-1][:66] if check.said else "(nothing, as it should)"
+        tool = check.line.lstrip("(").split()[0]
+        name = f"{tool} -m bagit" if "-m bagit" in check.line else tool
+        print(f"  {check.step}. {name:18} {'ok ' if check.good else 'NO '} {last}")
+    print(f"to check it yourself: cd {sealed.folder}, then as in VERIFY.txt; or")
+    signers = sealed.folder.parent / "allowed_signers"
+    print(f"  palimpsest verify {sealed.folder} --signers {signers}")
 
 
 def _rate(q: float | None) -> str:

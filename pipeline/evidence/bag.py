@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from io import BytesIO
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -128,7 +128,7 @@ def write_bag(
         if path.casefold() in folded:
             raise SealError(f"{path} is given twice, or differs from another in case alone")
         folded.add(path.casefold())
-        digests[path], written = _copy(content, draft / path)
+        digests[path], written = _copy(content, f"{draft}/{path}")
         size += written
     if not digests:
         raise SealError("nothing was given to seal; a bundle holds at least one file")
@@ -154,22 +154,39 @@ def write_through(path: Path, raw: bytes) -> None:
         os.fsync(out.fileno())
 
 
-def _copy(content: Content, path: Path) -> tuple[str, int]:
+def _copy(content: Content, path: str) -> tuple[str, int]:
     """Write one file and return its digest and size."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(content, Path):
-        with content.open("rb") as opened:
-            return _stream(opened, path)
-    return _stream(BytesIO(content) if isinstance(content, bytes) else content, path)
+    with _new(path) as out:
+        if isinstance(content, bytes):
+            _write(out, content)
+            return sha256(content).hexdigest(), len(content)
+        if isinstance(content, Path):
+            with content.open("rb") as opened:
+                return _stream(opened, out)
+        return _stream(content, out)
 
 
-def _stream(opened: BinaryIO, path: Path) -> tuple[str, int]:
+def _new(path: str) -> FileIO:
+    try:
+        return FileIO(path, "xb")
+    except FileNotFoundError:
+        # asked for when it is missing, and not for each of a hundred thousand files
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return FileIO(path, "xb")
+
+
+def _write(out: FileIO, raw: bytes) -> None:
+    left = memoryview(raw)
+    while left:
+        left = left[out.write(left) :]
+
+
+def _stream(opened: BinaryIO, out: FileIO) -> tuple[str, int]:
     digest, size = sha256(), 0
-    with path.open("xb") as out:
-        while chunk := opened.read(_CHUNK):
-            out.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
+    while chunk := opened.read(_CHUNK):
+        _write(out, chunk)
+        digest.update(chunk)
+        size += len(chunk)
     return digest.hexdigest(), size
 
 

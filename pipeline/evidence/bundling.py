@@ -8,10 +8,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pipeline.custody import append
+from pipeline.custody_ledger import write_found
+from pipeline.custody_log import SEALED, last_sealed
 from pipeline.errors import CaseError
 from pipeline.evidence.bag import Facts
 from pipeline.evidence.bates import Numbering, open_register
 from pipeline.evidence.contents import ContentOptions, contents
+from pipeline.evidence.custody_files import HEAD
 from pipeline.evidence.material import open_material
 from pipeline.evidence.names import fault_of_name
 from pipeline.evidence.safe import on_one_line
@@ -63,29 +67,44 @@ def make(
         project: the case.
         folder: where the bundle will be.
         options: what of its contents can be chosen.
-        sealing: with what it is sealed, and the fingerprint of the bundle before it.
+        sealing: with what it is sealed, and the fingerprint of the bundle before it; None for the
+            last one of the custody log.
 
     Returns:
         The bundle and the number of its items.
     """
     seal, previous = sealing
+    store = project.store
     material = open_material(project)
-    facts = Facts(
-        identifier=folder.name,
-        group=on_one_line(project.case.name) or "case",
-        date=f"{datetime.now(UTC):%Y-%m-%d}",
-        software=f"palimpsest {_version()}",
-        previous=previous,
-    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
-        locked(project.store.root),
+        locked(store.root),
         tempfile.TemporaryDirectory(prefix=".palimpsest-", dir=folder.parent) as scratch,
     ):
-        register = open_register(project.store.root, options.numbering)
+        write_found(store)
+        previous = previous or last_sealed(store.root)
+        append(store.root, "sealing begun", about={"bundle": folder.name})
+        facts = Facts(
+            identifier=folder.name,
+            group=on_one_line(project.case.name) or "case",
+            date=f"{datetime.now(UTC):%Y-%m-%d}",
+            software=f"palimpsest {_version()}",
+            previous=previous,
+            more=((HEAD, material.custody.head),),
+        )
+        register = open_register(store.root, options.numbering)
         payload = contents(material, register, options, Path(scratch))
         sealed = seal_bundle(folder, payload, facts, seal)
         register.save()
+        about = {
+            "bundle": folder.name,
+            "fingerprint": sealed.fingerprint,
+            "previous": previous,
+            "key": sealed.key,
+            "timestamps": len(sealed.stamps),
+            "items": len(material.items),
+        }
+        append(store.root, SEALED, inputs={"custody log": material.custody.head}, about=about)
     return sealed, len(material.items)
 
 

@@ -24,10 +24,16 @@ RULES = {
     "3_items/*/item.json": "record of the process (FRE 902(13))",
     "3_items/*/attempts.json": "record of the process (FRE 902(13))",
     "4_negatives/": "summary (FRE 1006); what lies under it is in the run and is to be offered",
+    "5_review/agreement.json": "summary (FRE 1006)",
+    "5_review/reviewer_error.json": "summary (FRE 1006)",
+    "5_review/": "record of what reviewers decided (FRE 702: how the method was applied)",
     "6_tables/": "summary (FRE 1006); what lies under it is in the run and is to be offered",
+    "7_custody/": "record of custody; each line digests the one before it (FRE 901, 902(13))",
     "8_production/": "load files and copies of the above",
     "9_redaction/": "log of what was withheld",
     "index.html": "illustrative aid (FRE 107)",
+    "report.html": "summary (FRE 1006); its pictures and plots: illustrative aids (FRE 107)",
+    "report*.pdf": "summary (FRE 1006); its pictures and plots: illustrative aids (FRE 107)",
 }
 """Files of a bundle -> what they are; the first pattern that fits counts."""
 

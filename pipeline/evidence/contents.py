@@ -1,10 +1,11 @@
 """Contents: everything under data/ of a bundle, in one order, file by file.
 
-    index.html ro-crate-metadata.json   1_method 2_provenance 3_items 4_negatives 6_tables
-    8_production 9_redaction 10_templates
+    index.html report.html report.pdf report-vol001.pdf ... ro-crate-metadata.json
+    1_method 2_provenance 3_items 4_negatives 5_review 6_tables 7_custody 8_production 9_redaction
+    10_templates
 
-The same run gives the same bytes, whoever builds it and whenever: dates come from the records of
-the run, and nothing from the machine that seals.
+The same run gives the same bytes, whoever builds it and whenever, but for 7_custody: dates come
+from the records of the run, and nothing from the machine that seals.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,10 @@ from pipeline.evidence.method import denominators, method, shown, standing_of
 from pipeline.evidence.production import VOLUME, Volume
 from pipeline.evidence.provenance import as_text, provenance, span_of
 from pipeline.evidence.qc import Held, check_held
+from pipeline.evidence.report_html import NAME as REPORT
+from pipeline.evidence.report_html import report_html
+from pipeline.evidence.report_pdf import STANDING, Printer, volumes
+from pipeline.evidence.review_files import review_files, summary
 from pipeline.evidence.safe import Guard
 from pipeline.evidence.tables_out import tables
 from pipeline.report_standing import StandingSummary
@@ -67,20 +72,40 @@ def _everything(
     standing = standing_of(material)
     numbers = denominators(material)
     facts = _facts(material, numbers)
-    yield "index.html", index_page({**facts, **_said(standing, numbers)}, _rows(material))
+    papers = {"volumes": volumes(facts["items"]), "pdfs": STANDING}
+    review = {"review": summary(material.reviews, list(_names(material)))}
+    yield (
+        "index.html",
+        index_page({**facts, **_said(standing, numbers), **review, **papers}, _rows(material)),
+    )
     yield "ro-crate-metadata.json", crate(facts)
     yield from _under("1_method", method(material, standing))
     yield from _under("2_provenance", provenance(material))
     volume = Volume(register, facts["ended"][:10], bom=options.bom)
-    for item in items(material):
-        yield from _under(f"3_items/{item.name}", item.files)
-        for path, raw in volume.add(item):
-            yield f"8_production/{path}", raw
+    with Printer(scratch, facts) as printer:
+        page = report_html(material)
+        yield REPORT, page
+        yield from printer.report(page)
+        for item in items(material):
+            yield from _under(f"3_items/{item.name}", item.files)
+            for path, raw in volume.add(item):
+                yield f"8_production/{path}", raw
+            yield from printer.add(item, _bates(volume))
+        yield from printer.rest()
     yield "4_negatives/denominators.json", as_json(numbers)
+    yield from _under("5_review", review_files(material.reviews, _names(material)))
     yield from tables(material.store, scratch)
+    yield from _under("7_custody", material.custody.files)
     yield from _load_files(volume)
     yield "9_redaction/redaction_log.csv", REDACTION_HEADER.encode()
     yield from _under("10_templates", templates(facts))
+
+
+def _bates(volume: Volume) -> str:
+    """Return the numbers of the item that was added last."""
+    first, many = volume.used[-1]
+    show = volume.register.numbering.show
+    return f"{show(first)} to {show(first + many - 1)}"
 
 
 def _load_files(volume: Volume) -> Iterator[tuple[str, bytes]]:
@@ -122,6 +147,7 @@ def _facts(material: Material, numbers: Mapping[str, Any]) -> dict[str, Any]:
         "items": len(material.items),
         "natives": 2 * len(material.items),
         "attempts": sum(sum(each.values()) for each in tried),
+        "reviewed": material.reviews.took_place,
     }
 
 
@@ -141,6 +167,12 @@ def _said(standing: StandingSummary, numbers: Mapping[str, Any]) -> dict[str, An
         ],
         "denominators": shown(numbers),
     }
+
+
+def _names(material: Material) -> dict[str, str]:
+    """Return the name of the item of each finding, in order."""
+    numbered = enumerate(material.items, start=1)
+    return {row["finding_id"]: name_of(number) for number, row in numbered}
 
 
 def _rows(material: Material) -> list[dict[str, Any]]:

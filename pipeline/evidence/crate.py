@@ -3,17 +3,22 @@
 Source: RO-Crate 1.1; Process Run Crate 0.5.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.evidence.items import as_json
+from pipeline.evidence.report_html import NAME as REPORT
+from pipeline.evidence.report_pdf import NAME as PAPER
+from pipeline.evidence.report_pdf import volumes
 
 _FOLDERS = {
     "1_method/": "How findings come about, what they do not show, and error rates",
     "2_provenance/": "What ran, on which data and models, and how to do it again",
     "3_items/": "One folder for each finding",
     "4_negatives/": "Every attempt, everything that was not found, and the denominators",
+    "5_review/": "What reviewers decided, and how far they agree",
     "6_tables/": "Tables as CSV, JSON and Parquet",
+    "7_custody/": "Who did what with the run, and when",
     "8_production/": "Load files for review platforms",
     "9_redaction/": "What was withheld",
     "10_templates/": "Certifications for a human to complete",
@@ -21,13 +26,18 @@ _FOLDERS = {
 _PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 
 
+_REVIEW = "5_review/"
+
+
 def crate(facts: Mapping[str, Any]) -> bytes:
     """Return ro-crate-metadata.json.
 
     Args:
-        facts: case, began, ended, models (name and digest), items.
+        facts: case, began, ended, models (name and digest), items, reviewed.
     """
-    parts = [{"@id": folder} for folder in _FOLDERS]
+    folders = {k: v for k, v in _FOLDERS.items() if facts["reviewed"] or k != _REVIEW}
+    files = _files(facts["items"])
+    parts = [{"@id": part} for part in (*(each["@id"] for each in files), *folders)]
     models = [
         {"@id": f"#model-{number}", "@type": "CreativeWork", "name": f"model {number}: {each}"}
         for number, each in enumerate(facts["models"], start=1)
@@ -45,28 +55,61 @@ def crate(facts: Mapping[str, Any]) -> bytes:
             "name": f"Evidence of the case {facts['case']}",
             "description": f"{facts['items']} findings with everything behind them",
             "datePublished": facts["ended"],
-            "license": "as the parties agree; works remain their owners'",
+            "license": {"@id": "#licence"},
             "conformsTo": {"@id": _PROFILE},
-            "hasPart": [{"@id": "index.html"}, *parts],
-            "mentions": [{"@id": "#run"}],
+            "hasPart": parts,
+            "mentions": {"@id": "#run"},
         },
         {"@id": _PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"},
+        {
+            "@id": "#licence",
+            "@type": "CreativeWork",
+            "name": "Under no general licence",
+            "description": "as the parties agree; works remain their owners'",
+        },
         {"@id": "#palimpsest", "@type": "SoftwareApplication", "name": "palimpsest"},
         {
             "@id": "#run",
             "@type": "CreateAction",
             "name": f"Run of the case {facts['case']}",
+            "description": "Asks models, compares what they make with works and controls, judges",
             "instrument": {"@id": "#palimpsest"},
-            "object": [{"@id": each["@id"]} for each in models],
+            **_objects(models),
             "result": [{"@id": "3_items/"}, {"@id": "4_negatives/"}, {"@id": "6_tables/"}],
-            "startTime": facts["began"],
-            "endTime": facts["ended"],
+            "startTime": _with_zone(facts["began"]),
+            "endTime": _with_zone(facts["ended"]),
         },
         *models,
-        {"@id": "index.html", "@type": "File", "encodingFormat": "text/html", "name": "Index"},
+        *files,
         *(
             {"@id": folder, "@type": "Dataset", "name": name}
-            for folder, name in sorted(_FOLDERS.items())
+            for folder, name in sorted(folders.items())
         ),
     ]
     return as_json({"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph})
+
+
+def _files(items: int) -> list[dict[str, str]]:
+    """Return the pages that lie beside the folders, for people."""
+    named = {"index.html": "Index", REPORT: "Report", PAPER: "Report as PDF"}
+    named |= {name: f"Items {first} to {last}" for name, first, last in volumes(items)}
+    return [
+        {
+            "@id": name,
+            "@type": "File",
+            "encodingFormat": "application/pdf" if name.endswith(".pdf") else "text/html",
+            "name": what,
+        }
+        for name, what in named.items()
+    ]
+
+
+def _objects(models: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return what the run was done on; one thing stands alone, as the specification asks."""
+    found = [{"@id": each["@id"]} for each in models]
+    return {"object": found[0] if len(found) == 1 else found} if found else {}
+
+
+def _with_zone(moment: str) -> str:
+    # Process Run Crate wants an offset where ISO 8601 also allows a Z
+    return f"{moment.removesuffix('Z')}+00:00"

@@ -1,6 +1,6 @@
 """Image items: a work and the generation that gave it back, untouched, and pictures of both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from PIL import Image
@@ -15,18 +15,24 @@ from pipeline.evidence.items import (
     about,
     as_json,
     attempts_of,
+    beside,
     check_digest,
     fields_of,
     said,
 )
+from pipeline.evidence.making import Making
 from pipeline.evidence.material import Material, Row
 from stages.tables import GENERATIONS, IMAGES
 from stages.verdicts.trials import foreign
 
 _EXT = {"jpeg": "jpg", "tiff": "tif"}
 _EXTS = frozenset({"png", "jpg", "webp", "gif", "tif", "bmp"})
-_OF_IMAGE = [name for name in IMAGES.schema.names if name not in {"pdq", "pdq_quality"}]
-_OF_MADE = [name for name in GENERATIONS.schema.names if name != "guidance_norms"]
+_OF_IMAGE = [name for name in IMAGES.schema.names if name not in {"pdq", "pdq_quality", "bytes"}]
+_OF_MADE = [name for name in GENERATIONS.schema.names if name not in {"guidance_norms", "bytes"}]
+_NATIVE = ("image_id", "bytes")
+_PIXELS = 4_000_000
+"""Pixels of natives that are in memory together, beside those of one item."""
+
 _UNKNOWN = {"text": None, "class_label": None, "origin": None, "half": None}
 
 
@@ -35,34 +41,36 @@ class ImageItems:
 
     def __init__(self, material: Material) -> None:
         self.material = material
+        self.making = Making(material)
 
-    def pairs(self, findings: Sequence[Row]) -> dict[str, Pair]:
-        """Return what some items are made of, by finding_id.
+    def pairs(self, findings: Sequence[Row]) -> Iterator[Pair]:
+        """Yield what some items are made of, in their order.
 
         Raises:
             StoreError: a file is not the one that the run recorded.
         """
-        if not findings:
-            return {}
         made = self._rows("generations", [row["best_made_id"] for row in findings], _OF_MADE)
         works = self._rows("images", [row["neighbor_id"] for row in findings], _OF_IMAGE)
-        out = {}
-        for row in findings:
-            generated, reference = made[row["best_made_id"]], works[row["neighbor_id"]]
-            check_digest(f"generation {generated['image_id']}", *_file(generated))
-            check_digest(f"work {reference['image_id']}", *_file(reference))
-            out[row["finding_id"]] = Pair(
-                finding=row,
-                reference={k: v for k, v in reference.items() if k != "bytes"},
-                generated={k: v for k, v in generated.items() if k != "bytes"},
-                prompt=self._prompt(row),
-                reference_raw=reference["bytes"],
-                generated_raw=generated["bytes"],
-                placed=self.material.placed.get(
-                    (row["best_made_id"], row["work_id"], row["method"])
-                ),
-            )
-        return out
+        for some in _together(findings, made, works):
+            made_raw = self._rows("generations", [row["best_made_id"] for row in some], _NATIVE)
+            work_raw = self._rows("images", [row["neighbor_id"] for row in some], _NATIVE)
+            for row in some:
+                generated, reference = made[row["best_made_id"]], works[row["neighbor_id"]]
+                raw = made_raw[row["best_made_id"]]["bytes"], work_raw[row["neighbor_id"]]["bytes"]
+                check_digest(f"generation {generated['image_id']}", raw[0], generated["sha256"])
+                check_digest(f"work {reference['image_id']}", raw[1], reference["sha256"])
+                placed = (row["best_made_id"], row["work_id"], row["method"])
+                yield Pair(
+                    finding=row,
+                    reference=reference,
+                    generated=generated,
+                    prompt=self._prompt(row),
+                    reference_raw=raw[1],
+                    generated_raw=raw[0],
+                    making=self.making.of(row),
+                    **beside(self.material, row),
+                    placed=self.material.placed.get(placed),
+                )
 
     def _prompt(self, row: Row) -> Row:
         """Return what was asked; of an imported image, the caption that it came with."""
@@ -131,8 +139,21 @@ class ImageItems:
         return attempts_of(made, shared, row, "image_id")
 
 
-def _file(row: Row) -> tuple[bytes, str]:
-    return row["bytes"], row["sha256"]
+def _together(
+    findings: Sequence[Row], made: Mapping[str, Row], works: Mapping[str, Row]
+) -> Iterator[list[Row]]:
+    """Yield findings whose natives are read at once: many small ones, or one that is large."""
+    some: list[Row] = []
+    pixels = 0
+    for row in findings:
+        pair = made[row["best_made_id"]], works[row["neighbor_id"]]
+        pixels += sum(each["width"] * each["height"] for each in pair)
+        some.append(row)
+        if pixels > _PIXELS:
+            yield some
+            some, pixels = [], 0
+    if some:
+        yield some
 
 
 def _ext(known: Mapping[str, Any]) -> str:

@@ -61,17 +61,28 @@ type `shasum -a 256` for `sha256sum`.
 
     {stamp}
 
+7. The custody log of the run, data/7_custody/custody.jsonl: each of its lines holds the digest of
+   the line before. This prints the digest of the last one, which bag-info.txt gives as
+   Custody-Head-SHA256, and before it the number of each line that does not follow. A line that was
+   torn by a power cut is one of those, and the line after it says so.
+
+    {custody}
+
 WHAT THIS SHOWS, AND WHAT IT DOES NOT
 
 The steps answer three separate questions. INTACT (1 to 4): is every byte as it was sealed? KNOWN
 SIGNER (5): did somebody seal it whom you know? TIME ATTESTED (6): did it exist at that time?
 None of them says that the findings are right: data/ says how they were made.
 
+The PDF files in data/ are written as PDF/A-2a and PDF/UA-1. No validator other than their writer
+has seen these files; to have one look: verapdf --flavour 2a data/report.pdf
+
 WHAT MAY DIFFER BETWEEN TWO BUNDLES OF THE SAME FINDINGS
 
-data/ is the same byte for byte, whoever builds it and whenever, but for the custody log. These may
-differ: bag-info.txt (day, name, previous bundle), this file (the names above), the custody log,
-manifest-sha256.txt and tagmanifest-sha256.txt (they digest the others), signatures/, timestamps/.
+data/ is the same byte for byte, whoever builds it and whenever, but for data/7_custody/: the log
+also says who sealed what, where and when. These may differ: data/7_custody/; bag-info.txt (day,
+name, previous bundle, size, head of the log); this file (the names above); manifest-sha256.txt and
+tagmanifest-sha256.txt (they digest the others); signatures/; timestamps/.
 """
 
 CLOSED_WORLD = (
@@ -79,6 +90,15 @@ CLOSED_WORLD = (
     " find . ! -type d | cut -c3-) | sort | uniq -u"
 )
 """Prints every file that is listed and not there, or there and not listed."""
+
+
+CUSTODY = (
+    "python -c \"import hashlib; L=open('data/7_custody/custody.jsonl','rb').read()"
+    ".removesuffix(b'\\n').split(b'\\n'); H=['0'*64]+[hashlib.sha256(x).hexdigest() for x in L];"
+    " print(*[n for n,x in enumerate(L,1) if b'prev\\x22:\\x22'+H[n-1].encode() not in x],H[-1],"
+    "sep='\\n')\""
+)
+"""Prints the numbers of lines that do not follow from the line before them, and the head."""
 
 
 def verify_txt(identifier: str, principal: str) -> bytes:
@@ -99,5 +119,6 @@ def verify_txt(identifier: str, principal: str) -> bytes:
         signature=SIGNATURE,
         signer=signer,
         stamp=stamp,
+        custody=CUSTODY,
     )
     return text.encode("utf-8")

@@ -5,7 +5,7 @@ long; the whole stands in the files beside the page. Pages ask for nothing outsi
 """
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -22,6 +22,8 @@ PICTURES = (
 
 _OF_REFERENCE = ("title", "artist", "author", "year", "date", "licence", "url", "place")
 _OF_GENERATED = ("image_id", "output_id", "sample", "phase", "seed", "settings")
+_OF_FILE = ("file_sha256", "file_bytes")
+_OCCURRENCES = "occurrences_of_the_work"
 _OF_FINDING = (
     *("verdict", "method", "score", "threshold", "control_best", "k", "n", "k_low", "k_high"),
     *("num_units", "num_control_units", "num_exceeding", "p", "p_bound", "q", "gamma_star"),
@@ -36,6 +38,8 @@ def item_page(facts: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
         facts: what item.json says.
         files: the other files of its folder.
     """
+    reference = {**facts["reference"], _OCCURRENCES: facts[_OCCURRENCES]}
+    settings = facts["making"].get("settings", {})
     return _render(
         "bundle_item.html.j2",
         facts=facts,
@@ -44,11 +48,9 @@ def item_page(facts: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
         natives=sorted(name for name in files if ".native." in name),
         tables=(
             ("Numbers", _rows(facts["finding"], _OF_FINDING)),
-            ("The work", _rows(facts["reference"], (*_OF_REFERENCE, "file_sha256", "file_bytes"))),
-            (
-                "The generation",
-                _rows(facts["generated"], (*_OF_GENERATED, "file_sha256", "file_bytes")),
-            ),
+            ("The work", _rows(reference, (*_OF_REFERENCE, _OCCURRENCES, *_OF_FILE))),
+            ("The generation", _rows(facts["generated"], (*_OF_GENERATED, *_OF_FILE))),
+            *([("How the model was asked", _rows(settings, settings))] if settings else []),
         ),
     )
 
@@ -63,7 +65,7 @@ def index_page(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> b
     return _render("bundle_index.html.j2", facts=facts, rows=rows)
 
 
-def _rows(known: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, Any]]:
+def _rows(known: Mapping[str, Any], names: Iterable[str]) -> list[tuple[str, Any]]:
     return [(name, known[name]) for name in names if known.get(name) is not None]
 
 

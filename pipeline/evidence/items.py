@@ -10,7 +10,7 @@ Items are made a few at a time, so that memory does not follow their number.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -18,11 +18,12 @@ from PIL import Image
 
 from pipeline.errors import StoreError
 from pipeline.evidence.material import Material, Row
+from pipeline.evidence.reviews import review_of
 from pipeline.evidence.safe import without_secrets
 from stages.verdicts.sentences import error_of, hidden_bias, none_closer
 
-TOGETHER = 8
-"""Items that are made together: each reads some row groups of untouched files."""
+TOGETHER = 256
+"""Items whose rows are read together; their untouched files are read a few at a time."""
 
 AIDS = ("side_by_side.jpg", "overlay.jpg", "difference.jpg", "compared.html")
 """Illustrative aids (FRE 107); everything else is data or a copy to look at."""
@@ -90,8 +91,17 @@ class Pair:
     generated_raw: bytes
     """The generation's untouched file."""
 
+    making: Mapping[str, Any] = field(default_factory=dict)
+    """How the generation was made, as `pipeline.evidence.making` says."""
+
     placed: str | None = None
     """How both lie on each other, as JSON of the method; None if the method does not say."""
+
+    review: Mapping[str, Any] | None = None
+    """What people decided on it; None if nobody did."""
+
+    occurrences: int | None = None
+    """Images or texts of the case that are the work; None if the run does not say."""
 
 
 def is_text(finding: Row) -> bool:
@@ -120,7 +130,7 @@ def items(material: Material) -> Iterator[Item]:
         pairs = images.pairs([row for row in some if not is_text(row)])
         for number, row in enumerate(some, start=start + 1):
             if not is_text(row):
-                yield images.item(name_of(number), pairs[row["finding_id"]])
+                yield images.item(name_of(number), next(pairs))
                 continue
             if texts is None:
                 # what images alone need is not burdened with the libraries of texts
@@ -133,6 +143,14 @@ def items(material: Material) -> Iterator[Item]:
 def as_json(value: Any) -> bytes:
     """Return JSON that is exact and, being ASCII, turns nothing around it."""
     return (json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n").encode()
+
+
+def beside(material: Material, row: Row) -> dict[str, Any]:
+    """Return what is known of a finding beside its two files, as fields of `Pair`."""
+    return {
+        "review": review_of(material.reviews, row["finding_id"]),
+        "occurrences": material.occurrences.get(row["work_id"]),
+    }
 
 
 def about(name: str, pair: Pair, files: Sequence[str]) -> dict[str, Any]:
@@ -149,9 +167,12 @@ def about(name: str, pair: Pair, files: Sequence[str]) -> dict[str, Any]:
         "kind": "text" if is_text(row) else "image",
         "finding": dict(row),
         "said": said(row),
+        "review": pair.review,
+        "occurrences_of_the_work": pair.occurrences,
         "prompt": dict(pair.prompt),
         "reference": _described(pair.reference, pair.reference_raw),
         "generated": _described(pair.generated, pair.generated_raw),
+        "making": dict(pair.making),
         "placed": None if pair.placed is None else json.loads(pair.placed),
         "files": {each: kind_of(each) for each in sorted(files)},
     }
@@ -242,6 +263,7 @@ def fields_of(pair: Pair) -> dict[str, str]:
         "TRIES": str(row["n"]),
         "HITS": str(row["k"]),
         "VERDICT": row["verdict"],
+        "DECISION": pair.review["outcome"] if pair.review else "",
     }
 
 

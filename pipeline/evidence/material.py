@@ -15,6 +15,9 @@ import pyarrow.compute as pc
 
 from pipeline import rounds
 from pipeline.datasets import Dataset, open_dataset
+from pipeline.evidence.custody_files import Kept, keep_custody
+from pipeline.evidence.review_read import read_reviews
+from pipeline.evidence.reviews import Reviews
 from pipeline.project import Project
 from pipeline.report_file import check_finished
 from pipeline.store import Store
@@ -98,10 +101,39 @@ class Material:
         return self.project.store
 
     @cached_property
+    def custody(self) -> Kept:
+        """The custody log, as it was when it was first asked for."""
+        return keep_custody(self.store)
+
+    @cached_property
     def items(self) -> list[Row]:
         """Findings that name a work that came back, the surest first; each becomes an item."""
         found = [row for row in self.findings() if row["verdict"] in COPIES and row["best_made_id"]]
         return sorted(found, key=_place)
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        """What people decided on the items.
+
+        Raises:
+            CaseError: a file of the review makes no sense.
+        """
+        # provenance is made of material, and imports it
+        from pipeline.evidence.provenance import span_of
+
+        items = {row["finding_id"]: row["best_made_id"] for row in self.items}
+        began, _ = span_of(self.store)
+        return read_reviews(self.project.case.reviews, self.project.folder, items, began)
+
+    @cached_property
+    def occurrences(self) -> Mapping[str, int]:
+        """How many images or texts of the case each work of an item is, by work."""
+        wanted = {"work_id": {row["work_id"] for row in self.items}}
+        return {
+            row["work_id"]: row["num_images"]
+            for table in batches(self.readers["artists"], ("work_id", "num_images"), wanted)
+            for row in table.to_pylist()
+        }
 
     def findings(self) -> Iterator[Row]:
         """Yield every row of FINDINGS, negative ones too."""

@@ -18,6 +18,7 @@ from pipeline.evidence.material import Material
 from pipeline.evidence.tables_out import rejected
 from pipeline.report_proof import PLACE
 from pipeline.report_standing import STANDING_READS, StandingSummary, collect_standing
+from pipeline.tombstones import counts_of, read_tombstones
 
 MANUALS = ("methodology.md", "limitations.md", "glossary.md")
 
@@ -116,6 +117,7 @@ def denominators(material: Material) -> dict[str, Any]:
         "images_of_works": readers["images"].read(["image_id"]).num_rows,
         "texts_of_works": readers["works"].read(["text_id"]).num_rows,
         "rejected": sum(table.num_rows for table in rejected(store)),
+        "erased_on_request": counts_of(read_tombstones(store.root)),
     }
 
 

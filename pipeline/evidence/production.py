@@ -7,11 +7,13 @@ Bates numbers stand on the pages, never on the untouched files. Paths in load fi
 volume, and are relative to the folder that holds it.
 """
 
+import codecs
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import md5, sha256
-from io import StringIO
+from io import BytesIO, TextIOWrapper
+from itertools import chain
 
 from pipeline.evidence import pictures
 from pipeline.evidence.bates import Register, gaps
@@ -49,8 +51,9 @@ gaps.csv      Bates numbers that no page of this volume has, and why.
 Paths begin with {volume} and are relative to the folder that holds it. Families: item, reference,
 generated, one page each. Documents without a picture have a slip sheet. Bates numbers stand on the
 pages alone; natives are untouched, and SHA256HASH is that of the native. DATECREATED is the day on
-which the run ended; for references it is empty, because the run does not know it. CUSTODIAN and
-DECISION are for the party that reviews.
+which the run ended; for references it is empty, because the run does not know it. DECISION is what
+reviewers decided: copied, partly_copied, not_copied, unsure, or conflict where they disagree and
+nobody has ruled; empty if nobody decided. CUSTODIAN is for the party that reviews.
 """
 
 
@@ -106,25 +109,24 @@ class Volume:
     def load_files(self) -> dict[str, bytes]:
         """Return the load files, by path."""
         prefix = self.register.numbering.prefix
-        rows = [row for _, row in self._pages()]
-        changed = sum(in_load_file(cell) != cell for row in rows for cell in row)
+        rows = self._pages()
+        changed = sum(in_load_file(cell) != cell for _, row in rows for cell in row)
         about = {
             "prefix": prefix,
             "bom": "with a byte order mark" if self.bom else "without a byte order mark",
             "substitutions": changed,
             "volume": VOLUME,
         }
-        mark = "\ufeff" if self.bom else ""
-        lines = [_dat_line(FIELDS), *map(_dat_line, rows)]
-        texts = {
-            f"{prefix}.dat": mark + "".join(lines),
-            f"{prefix}.opt": "".join(_opt_line(number, row) for number, row in self._pages()),
-            f"{prefix}.csv": "\ufeff" + _sheet([FIELDS, *rows]),
-            "gaps.csv": _sheet([("FIRST", "LAST", "REASON"), *self._gaps()]),
-            "README.txt": README.format(**about),
+        mark = codecs.BOM_UTF8 if self.bom else b""
+        # bytes from the start: as text with such a mark these files have twice their size
+        loads = {
+            f"{prefix}.dat": b"".join([mark, _dat_line(FIELDS), *(_dat_line(r) for _, r in rows)]),
+            f"{prefix}.opt": b"".join(_opt_line(number, row) for number, row in rows),
+            f"{prefix}.csv": codecs.BOM_UTF8 + _sheet(chain([FIELDS], (row for _, row in rows))),
+            "gaps.csv": _sheet(chain([("FIRST", "LAST", "REASON")], self._gaps())),
+            "README.txt": README.format(**about).encode(),
         }
-        found = {f"{VOLUME}/DATA/{name}": text.encode() for name, text in texts.items()}
-        return dict(self._kept(found))
+        return dict(self._kept({f"{VOLUME}/DATA/{name}": raw for name, raw in loads.items()}))
 
     def _pages(self) -> list[tuple[int, tuple[str, ...]]]:
         return sorted(self.rows, key=lambda pair: pair[0])
@@ -147,18 +149,19 @@ def _contents(number: int, bates: str, document: Document) -> dict[str, bytes]:
     }
 
 
-def _dat_line(row: tuple[str, ...]) -> str:
+def _dat_line(row: tuple[str, ...]) -> bytes:
     cells = (QUALIFIER + in_load_file(cell) + QUALIFIER for cell in row)
-    return SEPARATOR.join(cells) + "\r\n"
+    return (SEPARATOR.join(cells) + "\r\n").encode()
 
 
-def _opt_line(number: int, row: tuple[str, ...]) -> str:
+def _opt_line(number: int, row: tuple[str, ...]) -> bytes:
     folder = f"{1 + (number - 1) // PER_FOLDER:03}"
     image = f"{VOLUME}\\IMAGES\\{folder}\\{row[0]}.jpg"
-    return f"{row[0]},{VOLUME},{image},Y,,,1\r\n"
+    return f"{row[0]},{VOLUME},{image},Y,,,1\r\n".encode()
 
 
-def _sheet(rows: list[tuple[str, ...]]) -> str:
-    out = StringIO(newline="")
-    csv.writer(out).writerows([in_cell(cell) for cell in row] for row in rows)
+def _sheet(rows: Iterable[tuple[str, ...]]) -> bytes:
+    out = BytesIO()
+    text = TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    csv.writer(text).writerows([in_cell(cell) for cell in row] for row in rows)
     return out.getvalue()

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.environment import read_environment
 from pipeline.evidence.items import as_json
 from pipeline.evidence.material import Material
 from pipeline.evidence.safe import without_places
@@ -18,6 +19,9 @@ from pipeline.flow import FLOW
 from pipeline.identity import contents_of, plain
 from pipeline.parse import read_yaml
 from pipeline.store import Record, Store
+
+NOT_RECORDED = "not recorded"
+"""Stands for what tasks did not write down, as those of older versions of this program."""
 
 REPRODUCE = """\
 #!/bin/sh
@@ -97,12 +101,27 @@ def _step(name: str, store: Store) -> dict[str, Any]:
 
 def _environment(store: Store) -> dict[str, Any]:
     facts = [record.facts for _, record in _records(store)]
+    tasks: dict[str, list[str]] = {}
+    for dataset, record in _records(store):
+        met = str(record.facts.get("environment", NOT_RECORDED))
+        tasks.setdefault(met, []).append(dataset)
     return {
+        "environments": [
+            {"sha256": met, "tasks": len(made), "datasets": sorted(set(made))} | _met(store, met)
+            for met, made in sorted(tasks.items())
+        ],
         "devices": sorted({str(f["device"]) for f in facts if "device" in f}),
         "threads": sorted({int(f["threads"]) for f in facts if "threads" in f}),
         "hosts": sorted({str(f["host"]) for f in facts if "host" in f}),
-        "recorded": "by each task of the run; versions of stages stand in run.json",
+        "recorded": "by each task when it was done; versions of stages stand in run.json",
     }
+
+
+def _met(store: Store, met: str) -> dict[str, Any]:
+    """Return what an environment held, or that nobody knows."""
+    if met == NOT_RECORDED:
+        return {"environment": NOT_RECORDED}
+    return {"environment": read_environment(store.root, met) or "recorded, and gone or changed"}
 
 
 def _models(material: Material) -> dict[str, Any]:

@@ -15,10 +15,12 @@ from pipeline.evidence.items import (
     about,
     as_json,
     attempts_of,
+    beside,
     check_digest,
     fields_of,
     said,
 )
+from pipeline.evidence.making import Making
 from pipeline.evidence.material import Material, Row
 from stages.contract import Kit
 from stages.measures.wording import Lexicon, Wording
@@ -38,6 +40,7 @@ class TextItems:
 
     def __init__(self, material: Material) -> None:
         self.material = material
+        self.making = Making(material)
         readers = material.readers
         datasets = {"texts": readers["texts"], "works": readers["works"]}
         self.tools = open_pairs(PassagesConfig(), Kit(datasets=datasets))
@@ -104,6 +107,8 @@ class TextItems:
             },
             reference_raw=native,
             generated_raw=(output["text"] or "").encode(),
+            making=self.making.of(row),
+            **beside(self.material, row),
         )
 
     def _attempts(self, row: Row) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.custody import append
 from pipeline.errors import CaseError
 from pipeline.evidence import stamps
 from pipeline.evidence.names import Fault
@@ -46,6 +47,7 @@ def stamp_bundle(asked: Namespace) -> Answer:
     if not 0 < asked.timeout < math.inf:
         raise CaseError(f"--timeout {asked.timeout:g}: expected seconds above 0")
     roots = read_roots([_outside(folder, each) for each in asked.tsa_root])
+    root = _root_of(asked.of_case) if asked.of_case else None
     report = verify(folder, Trust())
     if not report.intact:
         first = "; ".join(f"{path}: {what}" for path, what in report.faults[:3])
@@ -56,7 +58,18 @@ def stamp_bundle(asked: Namespace) -> Answer:
     answers, failed = ask_all(asked.tsa, signature, asked.timeout, roots)
     if not answers:
         raise TimestampError("; ".join(failed))
-    return _stamped(folder, answers, failed)
+    found = _stamped(folder, answers, failed)
+    if root is not None:
+        about = {"bundle": folder.name, "timestamps": found[0]["stamped"]}
+        append(root, "timestamp added", inputs={"bundle": report.fingerprint or ""}, about=about)
+    return found
+
+
+def _root_of(case: str) -> Path:
+    """Return the run folder of a case."""
+    from pipeline.project import open_store  # what a receiver of bundles has no need of
+
+    return open_store(Path(case))[1].root
 
 
 def _stamped(folder: Path, answers: Sequence[Stamp], failed: Sequence[str]) -> Answer:

@@ -91,8 +91,9 @@ def test_hostile_words_call_nobody(tmp_path: Path) -> None:
             path = tmp_path / "data" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(raw if isinstance(raw, bytes) else raw.read_bytes())
-        pages = [tmp_path / "data" / "index.html", *(tmp_path / "data").glob("3_items/*/page.html")]
-        assert len(pages) == 7
+        pages = [tmp_path / "data" / name for name in ("index.html", "report.html")]
+        pages += (tmp_path / "data").glob("3_items/*/page.html")
+        assert len(pages) == 8
         for name in ("output.txt", "work.txt"):
             (tmp_path / name).write_text("\n".join(payloads), encoding="utf-8")
         pages.append(tmp_path / "compared.html")

@@ -50,6 +50,26 @@ def test_three_answers_and_their_codes(
     assert out[3].startswith("TIME ATTESTED?  yes: signed on ")
 
 
+def test_help_says_what_is_asked_and_what_the_codes_mean(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["verify", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "without --signers and --tsa-root it asks INTACT? alone" in said
+    for code in ("0 every question asked is answered yes", "1 not intact", "2 usage", "3 intact"):
+        assert code in said
+
+
+def test_an_intact_bundle_without_trust_says_that_nothing_else_was_asked(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(tiny.folder)]) == 0
+    out = capsys.readouterr().out
+    assert "KNOWN SIGNER?   not asked: give the file of signers that you were sent" in out
+    assert "TIME ATTESTED?  not asked: give the roots of the authorities" in out
+
+
 def test_nothing_inside_a_bundle_may_judge_it(
     tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

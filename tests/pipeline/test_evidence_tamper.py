@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ def stock(tiny: Tiny) -> dict[str, Said]:
 
 NAMES = (
     *("fingerprint", "tags", "manifest", "stamps", "bagit", "world", "links"),
-    *("signer", "time"),
+    *("signer", "time", "custody"),
 )
 COMMANDS: dict[str, str] = {}
 
@@ -105,6 +106,8 @@ def test_clean_bundle_says_yes_three_times_and_stock_tools_agree(tiny: Tiny) -> 
     )
     assert said["signer"].out.startswith('Good "evidence-bundle" signature for expert@example.org')
     assert "Verification: OK" in said["time"].out
+    last = (tiny.folder / "data" / "7_custody" / "custody.jsonl").read_bytes().split(b"\n")[-2]
+    assert said["custody"].out.split() == [sha256(last).hexdigest()]
 
 
 def test_lines_beside_the_timestamps_work_as_printed(tiny: Tiny) -> None:

@@ -28,7 +28,7 @@ from stages.tables import (
 from stages.verdicts.blindfold import BlindConfig, asked, seats, told_apart
 from stages.verdicts.limits import LimitsConfig, limits
 from stages.verdicts.sentences import none_closer
-from stages.verdicts.standing import AssessConfig, Close, Measure, Roll, standing
+from stages.verdicts.standing import AssessConfig, Close, Level, Measure, Roll, standing
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -103,12 +103,12 @@ class Half:
         config = AssessConfig(q=LEVEL, setting="randomised")
         roll = Roll([UNITS.of_rows(self.units)], config)
         counts = {self.kind: Counter({row["prompt_id"]: SEEDS for row in self.prompts})}
-        return list(standing(roll, counts, closest, measures, config))
+        return list(standing(roll, counts, closest, measures, Level(config, {})))
 
     def blind(self) -> list[Row]:
         seated = seats([UNITS.of_rows(self.units)])
         said, owners = asked([PROMPTS.of_rows(self.prompts)], seated)
-        return [told_apart(f"{self.kind} captions", said, owners, BlindConfig())]
+        return told_apart(f"{self.kind} captions", said, owners, BlindConfig(), {})
 
     def limits(self, assessments: Sequence[Row], method: str, works: int) -> list[Row]:
         """Return the detection limit, by the product's own lines, of copies all recognised."""

@@ -2,6 +2,7 @@
 
 import json
 from argparse import Namespace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,12 @@ import pytest
 import yaml
 
 from pipeline import registration, verbs
+from pipeline.custody_check import check_custody
+from pipeline.custody_log import events_of
 from pipeline.errors import CaseError
 from pipeline.flow import FLOW, SOURCES
 from pipeline.project import open_project
+from pipeline.report_file import write_report
 from pipeline.steps import check
 from tests.stages.tiny_writers import save
 
@@ -77,6 +81,17 @@ def test_a_registered_run_says_so_and_names_its_departures(case: Path) -> None:
     assert again.found == answer.found
     ran = verbs.run(Namespace(retry_rejected=False), case).found
     assert (ran["registered"], ran["departures"]) == (answer.found["digest"], [])
+    store = open_project(case).store
+    events = [each for each in events_of(store.root) if each.action != "step finished"]
+    assert [each.action for each in events if each.action != "sources listed"] == [
+        *("run started", "run ended", "registered", "run started", "run ended"),
+    ]
+    assert [each.about for each in events if each.action == "registered"] == [
+        {"digest": answer.found["digest"]}
+    ]
+    assert events[0].inputs["case.yaml"] == sha256(case.read_bytes()).hexdigest()
+    assert "model writer" in events[0].inputs
+    assert check_custody(store).findings == ()
     write(
         case.parent,
         assess={"q": 0.3},
@@ -118,3 +133,61 @@ def test_a_changed_registration_is_found_out(case: Path) -> None:
     path.write_text("{", encoding="utf-8")
     with pytest.raises(CaseError, match="cannot be read"):
         registration.read(store)
+
+
+@pytest.fixture(name="wide")
+def a_wide_case(tmp_path: Path) -> Path:
+    """Return a case of works enough for a blind test, which has nothing to tell them by."""
+    for half, numbers in (("train", range(6)), ("control", range(6, 22))):
+        rows = [line(number, "") for number in numbers]
+        (tmp_path / f"{half}.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    save("llama", tmp_path / "writer")
+    return write(tmp_path, **WIDE)
+
+
+WIDE: dict[str, Any] = {
+    "openings": {"works": 30, "seeds": 2, "discovery": 1, "prefix_words": 6, "suffix_words": 6},
+    "probes": {"texts": 0},
+    "assess": {"q": 0.36},
+}
+
+
+def test_a_repair_is_registered_and_one_chosen_later_is_a_departure(wide: Path) -> None:
+    write(wide.parent, **WIDE, blind={"repair": "strata", "strata": 2})
+    verbs.register(Namespace(), wide)
+    assert verbs.run(Namespace(retry_rejected=False), wide).found["departures"] == []
+    project = open_project(wide)
+    registered = registration.read(project.store)
+    assert registered is not None
+    assert registered["decided"]["case"]["blind"]["repair"] == "strata"
+    assert "made.text_balance" in registered["decided"]["datasets"]
+    html = (project.store.root / "report.html").read_text(encoding="utf-8")
+    assert "held against the control units of its own stratum alone" in html
+    assert "This was registered before anything was made" in html
+    assert "texts, within strata" in html
+    # having seen that, somebody takes another one
+    write(wide.parent, **WIDE, blind={"repair": "weighted", "strata": 2})
+    assert registration.departures(registered, open_project(wide)) == [
+        "case.assess.repair",
+        "case.blind.repair",
+    ]
+    write_report(open_project(wide))
+    html = (project.store.root / "report.html").read_text(encoding="utf-8")
+    assert "This is not what was registered: whatever rests on it is exploratory" in html
+    assert "case.blind.repair" in html
+
+
+def test_what_can_be_found_at_all_counts_the_repair(wide: Path) -> None:
+    plain = verbs.register(Namespace(), wide).found["lists"]["texts"]
+    assert (plain["units"], plain["controls"], plain["fewest"]) == (6, 16, 1)
+    write(wide.parent, **WIDE, run="other", blind={"repair": "strata", "strata": 2})
+    found = verbs.register(Namespace(), wide).found["lists"]["texts"]
+    # 1 / 17 is enough for one of six units, and a part of the controls is not
+    assert (found["units"], found["controls"]) == (6, 16)
+    assert found["fewest"] > 1
+
+
+def test_too_few_to_learn_looks_from_are_refused_with_a_repair(case: Path) -> None:
+    write(case.parent, blind={"repair": "rematch"})
+    with pytest.raises(CaseError, match="enough of both halves that their looks can be learnt"):
+        verbs.register(Namespace(), case)

@@ -24,6 +24,7 @@ from stages.contract import Kit
 from stages.tables import (
     ARTISTS,
     ASSESSMENTS,
+    BALANCE,
     BLIND,
     CLIQUES,
     FINDINGS,
@@ -35,11 +36,13 @@ from stages.tables import (
     PROMPTS,
     REJECTED,
     SCORES,
+    SIGNALS,
     THRESHOLDS,
     UNITS,
     WORKS,
 )
 from stages.verdicts import assess, attribute, calibrate, confirm, flag, flag_regions, lean
+from stages.verdicts.blindfold import PLACES
 from stages.verdicts.sentences import limit_of
 from stages.verdicts.standing import AssessConfig
 
@@ -89,6 +92,7 @@ class Run:
         self.first: dict[str, tuple[str, str]] = {}
         self.config = AssessConfig(q=LEVEL, setting="randomised")
         self.blind = [told("captions", 0.5, 0.45, 0.54, "calibrated")]
+        self.balance: list[dict[str, Any]] = []
         self.limits: list[dict[str, Any]] = []
         self.scores: list[dict[str, Any]] = []
 
@@ -211,6 +215,8 @@ class Run:
         read["candidates"].append(flag_regions.STAGE.run(roles, tools).rows)
         read |= {"units": [self.units()], "made": [tables["generations"]]}
         read["scores"] = [tables["scores"]]
+        tables["balance"] = BALANCE.check(BALANCE.of_rows(self.balance))
+        read["balance"] = [tables["balance"].select(list(PLACES))]
         for role, stage, table in (
             ("assessments", assess.STAGE, ASSESSMENTS),
             ("blind", None, BLIND),
@@ -223,6 +229,7 @@ class Run:
             tables[role] = table.check(pa.concat_tables([table.empty(), *made]))
             read[role] = [tables[role]]
         tables["limits"] = LIMITS.check(LIMITS.of_rows(self.limits))
+        tables["signals"] = SIGNALS.empty()
         return tables
 
     def shelves(self) -> dict[str, Shelf]:
@@ -230,11 +237,12 @@ class Run:
         tables = self.tables()
         return {role: Shelf(tables[role]) for role in READS}
 
-    def standing(self) -> StandingSummary:
-        """Return what the page says of error rates."""
+    def standing(self, *registered: Any) -> StandingSummary:
+        """Return what the page says of error rates, with registration and departures."""
         tables = self.tables()
-        roles = ("assessments", "blind", "leanings", "limits")
-        return collect_standing({role: Shelf(tables[role]) for role in roles}, self.config.q)
+        roles = ("assessments", "balance", "blind", "findings", "leanings", "limits")
+        shelves = {role: Shelf(tables[role]) for role in roles}
+        return collect_standing(shelves, self.config.q, *registered)
 
 
 def told(material: str, auc: float, low: float, high: float, judgement: str) -> dict[str, Any]:

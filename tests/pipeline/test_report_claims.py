@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -402,3 +403,146 @@ def test_the_extract_is_that_of_the_committed_report() -> None:
     assert {name: kept[name] for name in made} == made, "make pipeline/validation again"
     place = ROOT / "pipeline" / "validation" / "validation_report.json"
     assert place.stat().st_size < 40_000
+
+
+def balance(repair: str, **weights: float) -> list[dict[str, Any]]:
+    """Return BALANCE of the units of `small_run`; a unit looks as its number says."""
+    return [
+        {"unit_id": f"{kind}{n}-0", "label": label, "look": float(n), "repair": repair}
+        | {"kept": True, "stratum": 0, "weight": weights.get(f"{kind}{n}", 1.0)}
+        for kind, label in (("t", "test"), ("c", "control"))
+        for n in range(6)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("repair", "said"),
+    [
+        ("rematch", "Controls were re-matched: a unit is tested only if there are control units"),
+        ("strata", "Each unit is held against the control units of its own stratum alone"),
+        ("weighted", "6 of them are worth 4 of equal weight"),
+    ],
+)
+def test_a_repair_is_said_in_one_sentence_and_whether_it_was_decided_before(
+    repair: str, said: str
+) -> None:
+    run = small_run()
+    run.balance = balance(repair, c0=3.0)
+    run.config = replace(run.config, repair=repair)
+    run.blind = [
+        told("captions", 0.7, 0.65, 0.75, "before the repair: not calibrated"),
+        told("captions, repaired", 0.52, 0.48, 0.55, "calibrated"),
+    ]
+    run.config = replace(run.config, setting="matched")
+    shelves, standing = run.shelves(), run.standing()
+    summary = collect(shelves, replace(FACTS, setting="matched"))
+    page = Page(render(summary, shelves, None, standing)).text
+    assert said in page
+    assert "nobody can check that this was not chosen after looking" in page
+    assert "before the repair: not calibrated" in page
+    assert "there is no verdict" not in page
+    registered = {"registered": "2026-11-01", "digest": "ab" * 32}
+    for departures, words in (
+        ((), "This was registered before anything was made"),
+        (("case.blind.repair",), "This is not what was registered: whatever rests on it"),
+        (("case.blind.strata",), "This is not what was registered: whatever rests on it"),
+        (("case.assess.q",), "This was registered before anything was made"),
+    ):
+        assert words in run.standing(registered, departures).repair
+
+
+def test_without_a_repair_nothing_is_said_of_one() -> None:
+    run = small_run()
+    run.balance = balance("none")
+    assert run.standing().repair == ""
+    assert "re-matched" not in page_of(run)[0].text.partition("Proof of the error rates")[0]
+
+
+def test_the_placebo_stands_on_the_proof_page_with_its_limits() -> None:
+    run = small_run()
+    assert {one.coin for one in run.standing().lists} == {None}  # six controls are too few
+    for n in range(8, 32):
+        run.work(f"c{n}", "control", png(100 + n))
+        run.ask(f"control caption {n}", f"c{n}", {}, [png(300 + n)])
+    page, html, _ = page_of(run)
+    (part,) = re.findall(r'<section id="proof">.*?</section>', html, re.DOTALL)
+    assert "<h3>Placebo: what this run finds where nothing is to be found</h3>" in part
+    assert "by coin, 15 control units stood in for works against 15" in page.text
+    assert "that takes a model that cannot have seen either half" in page.text
+    assert "by look, the" not in page.text
+    run.balance = balance("none")
+    assert {one.look for one in run.standing().lists} == {None}  # not everybody was looked at
+    extra = [{"unit_id": f"c{n}-0", "label": "control", "look": float(n)} for n in range(6, 32)]
+    run.balance += [
+        row | {"repair": "none", "kept": True, "stratum": 0, "weight": 1.0} for row in extra
+    ]
+    assert "by look, the 15 control units that look most like works" in page_of(run)[0].text
+
+
+def test_a_placebo_that_finds_too_much_is_a_warning() -> None:
+    fine = sentences.ByCoin(200, 50, 50, 5, 12, 0.05)
+    assert "too many" not in sentences.placebo_by_coin(fine, 0.05)
+    assert "12 of 200 splits had a finding" in sentences.placebo_by_coin(fine, 0.05)
+    many = fine._replace(finding=18)
+    assert "do not rely on these error rates" in sentences.placebo_by_coin(many, 0.05)
+    few = fine._replace(fewest=51, finding=0, small=0.04)
+    assert "too few for any finding" in sentences.placebo_by_coin(few, 0.05)
+    assert "4 % of them were 0.05 or less" in sentences.placebo_by_coin(few, 0.05)
+    look = sentences.ByLook(50, 50, 3, 9, 0.039, 0.002)
+    assert "scores lean on looks" in sentences.placebo_by_look(look)
+    assert "scores lean" not in sentences.placebo_by_look(look._replace(chance=0.3))
+
+
+def test_units_that_stand_out_and_findings_are_told_apart() -> None:
+    run = small_run()
+    standing = run.standing()
+    (one,) = [each for each in standing.lists if each.method == "adaptive_ratio"]
+    found = [r for r in run.tables()["findings"].to_pylist() if r["verdict"] == "verbatim"]
+    assert one.findings == len({row["unit_id"] for row in found}) == one.standing_out == 3
+    shelves = run.shelves()
+    summary = collect(shelves, FACTS)
+
+    def text_with(findings: int) -> str:
+        lists = tuple(
+            replace(each, findings=findings) if each == one else each for each in standing.lists
+        )
+        return Page(render(summary, shelves, None, replace(standing, lists=lists))).text
+
+    assert "All of them are findings." in text_with(3)
+    for findings, words in ((2, "2 of them are findings"), (0, "None of them is a finding")):
+        text = text_with(findings)
+        assert f"{words}: to stand out is not enough" in text
+        assert "named once, by its strongest verdict" in text
+
+
+def test_controls_that_overlap_the_training_half_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = small_run()
+    units = run.units()
+    labels = ["mixed" if label == "control" else label for label in units["label"].to_pylist()]
+    place = units.schema.get_field_index("label")
+    both = units.set_column(place, units.schema.field(place), pa.array(labels, pa.large_string()))
+    monkeypatch.setattr(run, "units", lambda: both)
+    standing = run.standing()
+    one = standing.lists[0]
+    assert one.overlap == tuple(sorted(f"c{n}-0" for n in range(6)))
+    assert one.excluded["the unit has works of both halves"] == 6
+    shelves = run.shelves()
+    text = Page(render(collect(shelves, FACTS), shelves, None, standing)).text
+    assert "With works of both halves, so that their controls are none: c0-0 , c1-0" in text
+    assert "palimpsest lookup says what each is" in text
+
+
+def test_scores_that_are_all_the_same_are_said_to_tell_nothing() -> None:
+    run = small_run()
+    for row in run.rows["matches"]:
+        row["adaptive_ratio"] = 1.0
+    standing = run.standing()
+    (one,) = [each for each in standing.lists if each.method == "adaptive_ratio"]
+    assert one.constant
+    assert one.standing_out == 0
+    shelves = run.shelves()
+    text = Page(render(collect(shelves, FACTS), shelves, None, standing)).text
+    assert "All of them score the same , so that none could have stood out" in text
+    assert not any(each.constant for each in small_run().standing().lists if each.primary)

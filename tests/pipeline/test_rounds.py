@@ -1,6 +1,7 @@
 """The sequential design: fewer images are made, and what is memorized is still found."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,12 @@ def test_planted_works_are_found_and_who_was_given_up_still_counts(case: Path) -
     assert given_up
     assert all(row["excluded"] is None for row in given_up)
     assert all(row["p"] == 1 for row in given_up if row["label"] == "test")
+    reasons = [row["reason"] for row in found if row["n"] == 0]
+    assert reasons
+    assert all(
+        re.search("given up after [12] seeds? that were looks, by the futility rule", reason)
+        for reason in reasons
+    )
     whole = [row for row in judged if row["n"]]
     assert {row["n"] for row in whole} == {SEEDS - DISCOVERY}
     best = sorted(row["p"] for row in whole if row["label"] == "test")

@@ -66,6 +66,10 @@ def payload() -> Iterator[tuple[str, bytes]]:
         yield f"{folder}/generated.native.png", noise.randbytes(3000)
         yield f"{folder}/reference.native.png", noise.randbytes(2000)
     yield "4_negatives/denominators.json", b'{"tries": 500}\n'
+    first = json.dumps({"prev": "0" * 64, "seq": 1}, separators=(",", ":")).encode()
+    after = {"prev": sha256(first).hexdigest(), "seq": 2}
+    last = json.dumps(after, separators=(",", ":")).encode()
+    yield "7_custody/custody.jsonl", first + b"\n" + last + b"\n"
 
 
 def make_key(path: Path, kind: str = "ed25519") -> Path:

@@ -29,6 +29,7 @@ from stages.tables import (
     REJECTED,
     SCORES,
     UNITS,
+    WORKS,
 )
 
 CANARY = "canary-5c1f0e7d9b"
@@ -85,6 +86,7 @@ def planted(
     store = Store(folder / "run")
     works = [f"{number:064x}" for number in range(items + (items if lost is None else lost))]
     _put(store, IMAGES, "train.images", (_image(n, w, words, size) for n, w in enumerate(works)))
+    _put(store, WORKS, "input.works", [_work(work) for work in works])
     _put(
         store,
         PROMPTS,
@@ -231,6 +233,12 @@ def _finding(number: int, work: str, said: Sequence[str], *, came_back: bool) ->
         row |= {"unit_id": work, "num_units": 6, "num_control_units": 3, "num_exceeding": 0}
         row |= {"p": 0.25, "p_bound": 0.6, "q": 0.3, "gamma_star": 1.2}
     return row
+
+
+def _work(work: str) -> dict[str, Any]:
+    counts = dict.fromkeys(("num_exact", "num_near"), 1) | dict.fromkeys(("num_pdq", "num_clip"), 0)
+    row = {"image_id": work, "half": "train", "work_id": work, "sha256": work, "mixed": False}
+    return row | counts
 
 
 def _unit(work: str) -> dict[str, Any]:
