@@ -7,7 +7,7 @@ of its own under SCRATCH (a temporary one if left out; 3 GB). Everything that `p
 does is counted: items, tables, load files, PDF volumes by processes of their own, seal, and the
 verification that ends it. CPU seconds are those of all processes; the rate is also told without
 the printing, and the memory is that of this process: a printer, of which there is one at a time,
-holds at most 250 items. The run is planted in another process, so that its memory is not counted.
+holds at most 125 items. The run is planted in another process, so that its memory is not counted.
 """
 
 import argparse
@@ -109,6 +109,8 @@ def main() -> int:
         print(json.dumps(build(asked.scratch)))
         return 0
     sizes = (Size(asked.items, asked.side, 0),) if asked.items else SIZES
+    if asked.scratch is not None:
+        asked.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=asked.scratch) as scratch:
         return 0 if compared(Path(scratch), sizes) else 1
 

@@ -1,7 +1,7 @@
-"""Report of a bundle as PDF: report.pdf, and every item in volumes of at most 80.
+"""Report of a bundle as PDF: report.pdf, and every item in volumes of at most 125.
 
     report.pdf            what report.html says
-    report-vol001.pdf     ITEM-000001 to ITEM-000080, one after the other; and so on
+    report-vol001.pdf     ITEM-000001 to ITEM-000125, one after the other; and so on
 
 Each is written by a process of its own (`pdf_write`) from the pages that lie in the bundle, while
 the next items are made; never more than one at a time, so that memory does not follow the items.
@@ -25,7 +25,7 @@ from pipeline.evidence.pdf_blocks import BOOK, ORDER, Block
 from pipeline.evidence.safe import on_one_line
 
 NAME = "report.pdf"
-PER_VOLUME = 80
+PER_VOLUME = 125
 """Items of a volume, at most 250: what Typst sets it keeps in memory, about 2.5 MB an item."""
 
 _SHOWN = ("page.html", "compared.html", "side_by_side.jpg", "overlay.jpg", "difference.jpg")
@@ -51,8 +51,8 @@ def volume_name(number: int) -> str:
 def volumes(items: int) -> list[tuple[str, int, int]]:
     """Return name, first and last item of each volume.
 
-    >>> volumes(81)
-    [('report-vol001.pdf', 1, 80), ('report-vol002.pdf', 81, 81)]
+    >>> volumes(126)
+    [('report-vol001.pdf', 1, 125), ('report-vol002.pdf', 126, 126)]
     """
     starts = range(1, items + 1, PER_VOLUME)
     return [
