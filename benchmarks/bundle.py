@@ -6,8 +6,8 @@ Planted runs of 10,000 works of 64 pixels and 1,000 of 512, or one of another si
 of its own under SCRATCH (a temporary one if left out; 3 GB). Everything that `palimpsest bundle`
 does is counted: items, tables, load files, PDF volumes by processes of their own, seal, and the
 verification that ends it. CPU seconds are those of all processes; the rate is also told without
-the printing, and the memory is that of this process: a printer, of which there is one at a time,
-holds at most 125 items. The run is planted in another process, so that its memory is not counted.
+the printing, and the memory is that of this process: the printers, two at a time, hold at most 125
+items each. The run is planted in another process, so that its memory is not counted.
 """
 
 import argparse

@@ -4,7 +4,7 @@
     report-vol001.pdf     ITEM-000001 to ITEM-000125, one after the other; and so on
 
 Each is written by a process of its own (`pdf_write`) from the pages that lie in the bundle, while
-the next items are made; never more than one at a time, so that memory does not follow the items.
+the next items are made; never more than two at a time, so that memory does not follow the items.
 """
 
 import json
@@ -12,11 +12,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pipeline
 from pipeline.errors import RunError
@@ -27,6 +28,9 @@ from pipeline.evidence.safe import on_one_line
 NAME = "report.pdf"
 PER_VOLUME = 125
 """Items of a volume, at most 250: what Typst sets it keeps in memory, about 2.5 MB an item."""
+
+AT_ONCE = 2
+"""PDFs that are written at a time: printing an item takes longer than making it."""
 
 _SHOWN = ("page.html", "compared.html", "side_by_side.jpg", "overlay.jpg", "difference.jpg")
 _OF_TEXTS = 6_000
@@ -61,8 +65,16 @@ def volumes(items: int) -> list[tuple[str, int, int]]:
     ]
 
 
+class _Running(NamedTuple):
+    """A PDF that is being written."""
+
+    name: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+
 class Printer:
-    """Has PDFs written, one at a time, and hands them on."""
+    """Has PDFs written, a few at a time, and hands them on in their order."""
 
     def __init__(self, scratch: Path, facts: Mapping[str, Any]) -> None:
         """Make one.
@@ -77,7 +89,7 @@ class Printer:
         self.pages: list[dict[str, Any]] = []
         self.held = 0
         self.volume = 0
-        self.running: tuple[str, Path, subprocess.Popen[bytes]] | None = None
+        self.running: deque[_Running] = deque()
 
     def __enter__(self) -> Self:
         self.scratch.mkdir()
@@ -89,10 +101,10 @@ class Printer:
         found: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        if self.running is not None:
-            self.running[2].kill()
-            self.running[2].wait()
-            self.running = None
+        while self.running:
+            process = self.running.popleft().process
+            process.kill()
+            process.wait()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def report(self, page: bytes) -> Iterator[tuple[str, Path]]:
@@ -144,11 +156,17 @@ class Printer:
 
     def rest(self) -> Iterator[tuple[str, Path]]:
         """Yield what is still being written."""
-        if self.running is None:
-            return
-        name, folder, process = self.running
+        yield from self._until(0)
+
+    def _until(self, left: int) -> Iterator[tuple[str, Path]]:
+        """Yield those that were begun first, once they are there, until so many are left."""
+        while len(self.running) > left:
+            yield from self._first()
+
+    def _first(self) -> Iterator[tuple[str, Path]]:
+        name, folder, process = self.running[0]
         code = process.wait()
-        self.running = None
+        self.running.popleft()
         if code:
             told = (folder / "told.txt").read_text(encoding="utf-8", errors="replace").split("\n")
             last = next((line for line in reversed(told) if line.strip()), f"exit {code}")
@@ -181,8 +199,8 @@ class Printer:
     def _write(
         self, name: str, folder: Path, title: str, start: list[Block]
     ) -> Iterator[tuple[str, Path]]:
-        """Begin to write a PDF, once the one before it is there."""
-        yield from self.rest()
+        """Begin to write a PDF, once there is room for it."""
+        yield from self._until(AT_ONCE - 1)
         order = {
             "title": title,
             "foot": f"{name}; run finished {self.facts['ended']}",
@@ -199,7 +217,7 @@ class Printer:
                 stderr=told,
                 env=_environment(),
             )
-        self.running = (name, folder, process)
+        self.running.append(_Running(name, folder, process))
 
 
 def _small(text: str) -> Block:

@@ -273,8 +273,8 @@ def test_who_stops_halfway_leaves_no_process(tmp_path: Path) -> None:
     facts = {"case": "c", "items": 0, "ended": "2026-09-21T14:15:00Z"}
     with Printer(tmp_path, facts) as printer:
         assert list(printer.report(b"<h1>A</h1>")) == []
-        assert printer.running is not None
-        process = printer.running[2]
+        (running,) = printer.running
+        process = running.process
     assert process.returncode is not None
     assert list(tmp_path.iterdir()) == []
 
