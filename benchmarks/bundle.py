@@ -36,14 +36,16 @@ MOST_MB = 600
 
 
 class Size(NamedTuple):
-    """One run, and how many items of it a CPU-second has to make."""
+    """One run, and how many items of it are to be made."""
 
     items: int
     side: int
     least: float
+    rate: str
+    """Per what: `items_per_s` of the clock, or `items_per_cpu_s`."""
 
 
-SIZES = (Size(10_000, 64, 50), Size(1_000, 512, 5))
+SIZES = (Size(10_000, 64, 50, "items_per_s"), Size(1_000, 512, 5, "items_per_cpu_s"))
 
 
 def build(folder: Path) -> dict[str, float]:
@@ -56,6 +58,7 @@ def build(folder: Path) -> dict[str, float]:
     began, wall = os.times(), time.perf_counter()
     _, many = make(project, folder / "EB", options(), (seal, None))
     ended = os.times()
+    passed = time.perf_counter() - wall
     own = ended.user - began.user + ended.system - began.system
     printing = sum(ended[2:4]) - sum(began[2:4])
     return {
@@ -63,7 +66,8 @@ def build(folder: Path) -> dict[str, float]:
         "own_cpu_s": round(own, 1),
         "of_it_system_s": round(ended.system - began.system, 1),
         "printing_cpu_s": round(printing, 1),
-        "wall_s": round(time.perf_counter() - wall, 1),
+        "wall_s": round(passed, 1),
+        "items_per_s": round(many / passed, 1),
         "items_per_cpu_s": round(many / (own + printing), 1),
         "without_printing": round(many / own, 1),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
@@ -88,9 +92,9 @@ def compared(scratch: Path, sizes: tuple[Size, ...]) -> bool:
     met = True
     for size in sizes:
         found = measured(scratch, size)
-        met &= found["items_per_cpu_s"] >= size.least and found["peak_mb"] <= MOST_MB
+        met &= found[size.rate] >= size.least and found["peak_mb"] <= MOST_MB
         print(f"{size.items} items of {size.side} px:", json.dumps(found), flush=True)
-        print(f"  target: {size.least:g} items per CPU-second, at most {MOST_MB} MB", flush=True)
+        print(f"  target: {size.rate} {size.least:g}, at most {MOST_MB} MB", flush=True)
     return met
 
 
@@ -108,7 +112,7 @@ def main() -> int:
     if asked.step == "build":
         print(json.dumps(build(asked.scratch)))
         return 0
-    sizes = (Size(asked.items, asked.side, 0),) if asked.items else SIZES
+    sizes = (Size(asked.items, asked.side, 0, "items_per_s"),) if asked.items else SIZES
     if asked.scratch is not None:
         asked.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=asked.scratch) as scratch:
